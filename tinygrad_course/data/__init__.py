@@ -1,0 +1,20 @@
+"""Data: the courses' datasets, datasets of your own, splits and batches.
+
+`data.course` makes the labs' data; `TensorDataset` and `DataLoader` hand any data out in batches.
+"""
+
+from tinygrad_course.data import course
+from tinygrad_course.data.dataset import Dataset, Subset, TensorDataset
+from tinygrad_course.data.loader import DataLoader, default_collate
+from tinygrad_course.data.split import random_split, train_test_split
+
+__all__ = [
+    "DataLoader",
+    "Dataset",
+    "Subset",
+    "TensorDataset",
+    "course",
+    "default_collate",
+    "random_split",
+    "train_test_split",
+]
