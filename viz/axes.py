@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_course.errors import ArgumentError
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -64,7 +66,9 @@ def panels(
     if isinstance(ax, (Sequence, np.ndarray)):
         several = list(np.ravel(np.asarray(ax, dtype=object)))
         if len(several) < count:
-            raise ValueError(f"viz.plot: got {len(several)} axes; expected {count}, one per panel")
+            raise ArgumentError(
+                f"viz.plot: got {len(several)} axes; expected {count}, one per panel"
+            )
         return several[0], several[:count]
     if count == 1:
         return ax, [ax]

@@ -30,6 +30,7 @@ from collections.abc import Iterable, Sequence
 from html import escape as _escape_html
 from typing import NewType
 
+from tinygrad_course.errors import ArgumentError
 from viz import style
 
 Markup = NewType("Markup", str)
@@ -150,7 +151,7 @@ def table(
         for row in rows
     ]
     if not cells:
-        raise ValueError("dot.table: got no rows; expected at least one")
+        raise ArgumentError("dot.table: got no rows; expected at least one")
     border = f' BORDER="{width:g}" COLOR="{line}"' if line is not None else ' BORDER="0"'
     rounded = ' STYLE="ROUNDED"' if line is not None or fill is not None else ""
     background = f' BGCOLOR="{fill}"' if fill is not None else ""
@@ -381,7 +382,9 @@ def legend(
         words = span(meaning, color=style.MUTED, size=style.SIZE_TINY)
         cells.append(f'<TD>{mark}</TD><TD ALIGN="LEFT">{words}</TD>')
     if not cells:
-        raise ValueError("dot.legend: got nothing to explain; expected at least one role or note")
+        raise ArgumentError(
+            "dot.legend: got nothing to explain; expected at least one role or note"
+        )
     gap = '<TD WIDTH="8"></TD>'
     row = gap.join(cells)
     plain = 'BORDER="0" CELLBORDER="0" CELLSPACING="3" CELLPADDING="1"'

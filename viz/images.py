@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tinygrad_course.errors import ArgumentError
 from viz import style
 from viz.axes import array, one
 
@@ -85,7 +86,7 @@ def _as_images(images: NDArray[Any]) -> NDArray[Any]:
         images = images[..., 0]
     colour = images.ndim == 4 and images.shape[3] in (3, 4)
     if not (images.ndim == 3 or colour) or 0 in images.shape:
-        raise ValueError(
+        raise ArgumentError(
             f"viz.plot_images: got images of shape {images.shape}; expected (m, height, width), "
             "(m, height, width, 3), or (m, height * width) for square images, with m at least 1"
         )
@@ -97,14 +98,14 @@ def _classes(what: str, values: ArrayLike | None, count: int) -> NDArray[Any] | 
         return None
     classes = array(values)
     if classes.shape not in ((count,), (count, 1), (1, count)):
-        raise ValueError(
+        raise ArgumentError(
             f"viz.plot_images: got {what} of shape {classes.shape} for {count} images; expected "
             f"one class per image, ({count},)"
         )
     classes = classes.reshape(count)
     if classes.dtype.kind == "f":
         if np.any(classes != np.round(classes)):
-            raise ValueError(
+            raise ArgumentError(
                 f"viz.plot_images: {what} are not whole numbers; expected classes. Turn "
                 "probabilities into classes with (p >= 0.5), or p.argmax(1)"
             )
@@ -184,14 +185,14 @@ def plot_weights(
     matrix = array(weight_matrix)
     pixels = math.prod(image_shape)
     if matrix.ndim != 2 or pixels not in matrix.shape or len(image_shape) != 2:
-        raise ValueError(
+        raise ArgumentError(
             f"viz.plot_weights: got weights of shape {matrix.shape} for images of {image_shape}; "
             f"expected ({pixels}, units) or (units, {pixels})"
         )
     if layout is None:
         layout = "rows" if matrix.shape[0] == pixels else "columns"
     if layout not in ("rows", "columns"):
-        raise ValueError(f'viz.plot_weights: layout is {layout!r}; expected "rows" or "columns"')
+        raise ArgumentError(f'viz.plot_weights: layout is {layout!r}; expected "rows" or "columns"')
     units = (matrix.T if layout == "rows" else matrix).reshape(-1, *image_shape)
     shown = min(len(units), max(int(limit), 1))
     if columns is None:

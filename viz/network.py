@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_course.errors import ArgumentError, DtypeError
 from viz import dot, style
 from viz.axes import array
 from viz.render import Drawing
@@ -115,19 +116,19 @@ def draw_network(
     """
     max_neurons = _whole_number("max_neurons", max_neurons)
     if max_neurons < 3:
-        raise ValueError(
+        raise ArgumentError(
             f"draw_network: max_neurons is {max_neurons}; expected at least 3 (first, dots, last)"
         )
     if callable(getattr(model_or_sizes, "modules", None)):
         if activations is not None:
-            raise ValueError(
+            raise ArgumentError(
                 "draw_network: activations= goes with a list of sizes; a model has its own"
             )
         layers = _layers_of_model(model_or_sizes)
     else:
         layers = _layers_of_sizes(model_or_sizes, activations)
     if len(layers) > MAX_LAYERS:
-        raise ValueError(
+        raise ArgumentError(
             f"draw_network: got {len(layers)} layers; at most {MAX_LAYERS} fit on a page. "
             "Draw a part of the model"
         )
@@ -142,25 +143,25 @@ def _whole_number(what: str, value: Any) -> int:
             raise TypeError
         return operator.index(value)
     except TypeError:
-        raise TypeError(f"draw_network: {what} is {value!r}; expected a whole number") from None
+        raise DtypeError(f"draw_network: {what} is {value!r}; expected a whole number") from None
 
 
 def _layers_of_sizes(sizes: Any, activations: Sequence[str | None] | None) -> list[_Layer]:
     if isinstance(sizes, (str, bytes)) or not isinstance(sizes, Iterable):
-        raise TypeError(
+        raise DtypeError(
             f"draw_network: got {type(sizes).__name__}; expected a model (with a method modules()) "
             "or the number of units of each column, such as [64, 25, 15, 1]"
         )
     units = [_whole_number(f"size {index}", size) for index, size in enumerate(sizes)]
     if len(units) < 2 or min(units) < 1:
-        raise ValueError(
+        raise ArgumentError(
             f"draw_network: got the sizes {units}; expected two or more, each at least 1: "
             "the inputs, then the units of each layer"
         )
     if isinstance(activations, str):
         activations = [activations] * (len(units) - 1)
     if activations is not None and len(activations) != len(units) - 1:
-        raise ValueError(
+        raise ArgumentError(
             f"draw_network: got {len(activations)} activations for {len(units) - 1} layers; "
             "expected one per layer (the inputs have none)"
         )
@@ -191,13 +192,13 @@ def _layers_of_model(model: Any) -> list[_Layer]:
         layers.append(_layer_of_module(module, activation))
     name = type(model).__name__
     if not layers:
-        raise ValueError(
+        raise ArgumentError(
             f"draw_network: found no layer with in_features and out_features in {name}; "
             "it draws Dense and Linear layers. viz.draw shows the graph of any model"
         )
     for number, (before, after) in enumerate(zip(layers, layers[1:], strict=False), start=2):
         if before.units != after.inputs:
-            raise ValueError(
+            raise ArgumentError(
                 f"draw_network: layer {number} of {name} takes {after.inputs} inputs, but layer "
                 f"{number - 1} has {before.units} units; it draws layers that follow one another. "
                 "viz.draw shows the graph of any model"
@@ -281,7 +282,7 @@ def _decide_weights(
         lines = sum(layer.inputs * layer.units for layer in layers)
         return known and max(sizes) <= max_neurons and lines <= MAX_WEIGHTED_LINES
     if wanted and not known:
-        raise ValueError(
+        raise ArgumentError(
             "draw_network: weights=True needs a model whose layers have a weight matrix; "
             "a list of sizes has none"
         )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tinygrad_course.errors import ArgumentError, DtypeError
 from viz import style
 from viz.axes import AxesOrMany, array, one, panels
 
@@ -55,7 +56,7 @@ def plot_history(history: Any, ax: AxesOrMany = None, *, title: str | None = Non
     others = [name for name in curves if name not in losses and name.removeprefix("val_") != "lr"]
     groups = [group for group in (losses, others) if group]
     if not groups:
-        raise ValueError(
+        raise ArgumentError(
             "viz.plot_history: the history holds no values; expected lists with one number per "
             'epoch, such as {"loss": [0.7, 0.4]}. Was the model trained for at least one epoch?'
         )
@@ -71,7 +72,7 @@ def plot_history(history: Any, ax: AxesOrMany = None, *, title: str | None = Non
 def _curves(history: Any) -> dict[str, NDArray[Any]]:
     values = history if isinstance(history, Mapping) else getattr(history, "history", None)
     if not isinstance(values, Mapping):
-        raise TypeError(
+        raise DtypeError(
             f"viz.plot_history: got {type(history).__name__}; expected what fit returned, or a "
             'dictionary such as {"loss": [...], "val_loss": [...]}'
         )
@@ -188,7 +189,7 @@ def _functions(
         for name in chosen:
             found[_TITLES.get(name, name)] = _with_derivative(_library_function(name))
     if not found:
-        raise ValueError("viz.plot_activations: got no function; expected at least one")
+        raise ArgumentError("viz.plot_activations: got no function; expected at least one")
     return found
 
 
@@ -197,7 +198,7 @@ def _library_function(name: str) -> Activation:
 
     function: Any = getattr(tc, name, None)
     if not callable(function):
-        raise ValueError(
+        raise ArgumentError(
             f"viz.plot_activations: tinygrad_course has no function {name!r}; expected a name "
             f"such as {', '.join(ACTIVATIONS)}, or a dictionary from titles to functions"
         )
@@ -260,7 +261,7 @@ def plot_decision_boundary(
     if as_columns:
         points = points.T
     if points.ndim != 2 or points.shape[1] != 2 or len(points) != classes.size or not len(points):
-        raise ValueError(
+        raise ArgumentError(
             f"viz.plot_decision_boundary: got X of shape {array(X).shape} and {classes.size} "
             "classes; expected X of shape (m, 2), or (2, m), and y of m classes, m at least 1"
         )
@@ -319,7 +320,7 @@ def _predictions(predict: Any, grid: NDArray[Any], as_columns: bool) -> NDArray[
     if as_columns and scores.ndim == 2 and scores.shape[1] == count:
         scores = scores.T
     if scores.ndim != 2 or scores.shape[0] != count:
-        raise ValueError(
+        raise ArgumentError(
             f"viz.plot_decision_boundary: predict returned shape {scores.shape} for "
             f"{count} points; expected ({count},), ({count}, 1) or ({count}, classes)"
         )
@@ -404,7 +405,7 @@ def plot_gradient_flow(named: Any, ax: Axes | None = None, *, title: str | None 
     """
     pairs = list(named.items() if isinstance(named, Mapping) else named)
     if not pairs:
-        raise ValueError(
+        raise ArgumentError(
             "viz.plot_gradient_flow: got no parameters; expected names with gradients, "
             "such as model.named_parameters() after loss.backward()"
         )

@@ -28,6 +28,7 @@ from xml.sax.saxutils import escape as _escape_xml
 
 import graphviz  # type: ignore[import-untyped]
 
+from tinygrad_course.errors import ArgumentError, MissingDependencyError, TinygradCourseError
 from viz import style
 
 FORMATS = ("svg", "png", "pdf")
@@ -65,11 +66,11 @@ _FONTS = """<?xml version="1.0"?>
 """
 
 
-class RenderError(RuntimeError):
+class RenderError(TinygradCourseError, RuntimeError):
     """A picture could not be drawn or written; the message says why and what helps."""
 
 
-class RendererNotFoundError(RenderError):
+class RendererNotFoundError(RenderError, MissingDependencyError):
     """Neither the program `dot` nor pygraphviz is there to draw with."""
 
 
@@ -82,7 +83,7 @@ def check_format(name: str) -> str:
     lower = name.lower() if isinstance(name, str) else name
     if lower not in FORMATS:
         expected = ", ".join(FORMATS)
-        raise ValueError(
+        raise ArgumentError(
             f"render: unsupported format {name!r}; expected one of: {expected}. "
             'Name the file with one of these endings, such as "graph.svg", or pass format="svg"'
         )
@@ -112,9 +113,11 @@ def render_dot(
     format = check_format(format)
     if engine not in ENGINES:
         expected = ", ".join(ENGINES)
-        raise ValueError(f"render: unknown engine {engine!r}; expected one of: {expected}")
+        raise ArgumentError(f"render: unknown engine {engine!r}; expected one of: {expected}")
     if not timeout > 0:
-        raise ValueError(f"render: timeout is {timeout!r}; expected a positive number of seconds")
+        raise ArgumentError(
+            f"render: timeout is {timeout!r}; expected a positive number of seconds"
+        )
     data = source.encode("utf-8", errors="replace")
     program = shutil.which("dot")
     if program is not None:
@@ -305,7 +308,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         options = {"renderer": renderer, "formatter": formatter, "neato_no_op": neato_no_op}
         given = [name for name, option in options.items() if option is not None]
         if given:
-            raise ValueError(f"Drawing.pipe: {', '.join(given)} is not supported; leave it out")
+            raise ArgumentError(f"Drawing.pipe: {', '.join(given)} is not supported; leave it out")
         data = render_dot(
             self.source,
             format or self.format,
@@ -382,7 +385,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         if format is not None:
             format = check_format(format)
             if ending in FORMATS and ending != format:
-                raise ValueError(
+                raise ArgumentError(
                     f"Drawing.render: the file {named.name!r} ends in .{ending}, but format is "
                     f"{format!r}; make them agree, or leave format out"
                 )

@@ -22,6 +22,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tinygrad_course.errors import ArgumentError, missing
+
 if TYPE_CHECKING:
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -103,7 +105,9 @@ def tone(role: str) -> Tone:
         return ROLES[role]
     except KeyError:
         known = ", ".join(ROLES)
-        raise ValueError(f"style.tone: unknown role {role!r}; expected one of: {known}") from None
+        raise ArgumentError(
+            f"style.tone: unknown role {role!r}; expected one of: {known}"
+        ) from None
 
 
 def rc() -> dict[str, Any]:
@@ -156,15 +160,12 @@ def plotting() -> Iterator[None]:
     Matplotlib is imported when the block is entered.
 
     Raises:
-        RuntimeError: When Matplotlib is not installed.
+        MissingDependencyError: (an ImportError) when Matplotlib is not installed.
     """
     try:
         from matplotlib import rc_context
     except ImportError as error:
-        raise RuntimeError(
-            "viz.plot_*: these plots need Matplotlib, which is not installed; "
-            'install it with: pip install "tinygrad_course[viz]"'
-        ) from error
+        raise missing("matplotlib", "viz.plot_*", "viz") from error
     # Matplotlib types the keys as literals, which differ between its versions.
     settings: Any = rc()
     with rc_context(settings):
