@@ -1,0 +1,98 @@
+"""Write a model PyTorch-style, and see, understand, check and run its backpropagation.
+
+Example:
+    >>> import tinygrad_course as tc
+    >>> a, b, c = (tc.tensor(v, requires_grad=True) for v in (5.0, 3.0, 2.0))
+    >>> J = 3 * (a + b * c)
+    >>> J.backward()
+    >>> J.item(), a.grad.item(), b.grad.item(), c.grad.item()
+    (33.0, 3.0, 6.0, 9.0)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from numpy import bool_ as bool_
+from numpy import float16, float32, float64, int8, int16, int32, int64, uint8
+from numpy import inf as inf
+from numpy import nan as nan
+from numpy import pi as pi
+
+from . import autograd, errors, numpy_protocol, ops
+from .creation import (
+    arange,
+    as_tensor,
+    device,
+    empty,
+    empty_like,
+    eye,
+    from_numpy,
+    full,
+    full_like,
+    linspace,
+    ones,
+    ones_like,
+    rand,
+    rand_like,
+    randint,
+    randn,
+    randn_like,
+    randperm,
+    tensor,
+    zeros,
+    zeros_like,
+)
+from .function import Function
+from .modes import detect_anomaly, enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .random import Generator, default_generator, get_rng_state, manual_seed, set_rng_state
+from .tensor import Tensor, default_dtype, set_default_dtype
+from .transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+
+__version__ = "0.1.0"
+
+get_default_dtype = default_dtype
+double = float64
+long = int64
+
+# Every operation is a function of the package too: tc.exp, tc.sum, tc.matmul, …
+globals().update(ops.FUNCTIONS)
+
+# Loaded on first use, so that `import tinygrad_course` costs little more than NumPy.
+_LAZY = {
+    "nn": "nn",
+    "optim": "optim",
+    "data": "data",
+    "utils": "utils",
+    "fit": "train:fit",
+    "History": "train:History",
+    "save": "checkpoint:save",
+    "load": "checkpoint:load",
+    "gradcheck": "gradcheck:gradcheck",
+    "gradgradcheck": "gradcheck:gradgradcheck",
+    "Graph": "graph:Graph",
+    "summary": "nn:summary",
+}
+
+if TYPE_CHECKING:
+    from . import nn as nn
+
+    def __getattr__(name: str) -> Any: ...
+
+else:
+
+    def __getattr__(name):
+        """Load a part of the package when it is first asked for."""
+        target = _LAZY.get(name)
+        if target is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module, _, attribute = target.partition(":")
+        loaded = importlib.import_module(f".{module}", __name__)
+        value = getattr(loaded, attribute) if attribute else loaded
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_LAZY])

@@ -1,0 +1,415 @@
+"""Making tensors: from data, filled with a number, counted, or drawn at random.
+
+``dtype`` is a NumPy dtype; floats default to the default dtype (float32). Shapes may be given as
+``zeros(2, 3)`` or ``zeros((2, 3))``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import errors
+from .ops.shape import sizes
+from .random import Generator, default_generator
+from .tensor import Tensor, default_dtype, to_array, wrap
+
+
+class device:
+    """The place of computation: only ``device("cpu")`` exists here.
+
+    Raises:
+        ArgumentError: any other device.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.device("cpu")
+        device(type='cpu')
+    """
+
+    def __init__(self, type: Any = "cpu", index: int | None = None) -> None:
+        """Accept the CPU."""
+        name = type.type if isinstance(type, device) else str(type).split(":")[0]
+        if name != "cpu":
+            raise errors.ArgumentError(
+                f"device: {type!r} is not available; this package computes on the CPU. "
+                'Use device("cpu").'
+            )
+        self.type = "cpu"
+        self.index = index
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, device) or other == "cpu"
+
+    def __hash__(self) -> int:
+        return hash(self.type)
+
+    def __str__(self) -> str:
+        return "cpu"
+
+    def __repr__(self) -> str:
+        return "device(type='cpu')"
+
+
+def _finish(array: Any, requires_grad: bool, name: str | None) -> Tensor:
+    out = wrap(array)
+    out._name = name
+    if requires_grad:
+        out.requires_grad_()
+    return out
+
+
+def tensor(
+    data: Any,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    name: str | None = None,
+    device: Any = None,
+) -> Tensor:
+    """Copy data into a new tensor.
+
+    Args:
+        data: numbers, nested lists, arrays or tensors.
+        dtype: Python floats get the default dtype, ints int64, bools bool; arrays keep theirs.
+        requires_grad: collect ``.grad`` here.
+        name: how equations, pictures and messages call it.
+        device: the CPU, if given.
+
+    Raises:
+        ShapeError: ragged lists; DtypeError: data that is not numeric.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.tensor([[1, 2], [3, 4]], dtype=tc.float32, name="X")
+        tensor([[1., 2.],
+                [3., 4.]], name='X')
+    """
+    _cpu(device)
+    return Tensor(data, dtype, requires_grad, name)
+
+
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """Return data as a tensor, sharing memory where possible (arrays and tensors).
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> import numpy as np
+        >>> tc.as_tensor(np.ones(2)).dtype
+        dtype('float64')
+    """
+    _cpu(device)
+    if isinstance(data, Tensor) and dtype in (None, data.dtype):
+        return data
+    return wrap(to_array(data, dtype))
+
+
+def from_numpy(array: Any) -> Tensor:
+    """Return a tensor on the memory of an array.
+
+    Writes through the array are not seen by autograd; use ``tensor(array)`` for a copy.
+
+    Raises:
+        DtypeError: not an ndarray, or not numeric.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> import numpy as np
+        >>> tc.from_numpy(np.zeros(2))
+        tensor([0., 0.], dtype=float64)
+    """
+    if not isinstance(array, np.ndarray):
+        raise errors.DtypeError(
+            f"from_numpy: needs an ndarray, got {type(array).__name__}. Use tc.tensor(data)."
+        )
+    return wrap(to_array(array))
+
+
+def _cpu(place: Any) -> None:
+    if place is not None:
+        device(place)
+
+
+def zeros(
+    *shape: Any,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    name: str | None = None,
+    device: Any = None,
+) -> Tensor:
+    """Return a tensor of zeros.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.zeros(2, 2)
+        tensor([[0., 0.],
+                [0., 0.]])
+    """
+    _cpu(device)
+    array = np.zeros(sizes(shape, "zeros"), dtype or default_dtype())
+    return _finish(array, requires_grad, name)
+
+
+def ones(
+    *shape: Any,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    name: str | None = None,
+    device: Any = None,
+) -> Tensor:
+    """Return a tensor of ones.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.ones(3)
+        tensor([1., 1., 1.])
+    """
+    _cpu(device)
+    return _finish(np.ones(sizes(shape, "ones"), dtype or default_dtype()), requires_grad, name)
+
+
+def empty(
+    *shape: Any,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    name: str | None = None,
+    device: Any = None,
+) -> Tensor:
+    """Return a tensor to be filled; it starts as zeros, so nothing is ever undefined.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.empty(2).shape
+        (2,)
+    """
+    return zeros(*shape, dtype=dtype, requires_grad=requires_grad, name=name, device=device)
+
+
+def full(
+    shape: Any,
+    fill_value: Any,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    name: str | None = None,
+    device: Any = None,
+) -> Tensor:
+    """Return a tensor filled with one number.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.full((2,), 7.0)
+        tensor([7., 7.])
+    """
+    _cpu(device)
+    lengths = sizes(shape if isinstance(shape, tuple) else (shape,), "full")
+    value = to_array(fill_value, dtype)
+    return _finish(np.full(lengths, value), requires_grad, name)
+
+
+def zeros_like(x: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return zeros of a tensor's shape and dtype.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.zeros_like(tc.tensor([1, 2]))
+        tensor([0, 0])
+    """
+    return _finish(np.zeros(np.shape(x), dtype or _dtype_of(x)), requires_grad, None)
+
+
+def ones_like(x: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return ones of a tensor's shape and dtype.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.ones_like(tc.tensor([1, 2]))
+        tensor([1, 1])
+    """
+    return _finish(np.ones(np.shape(x), dtype or _dtype_of(x)), requires_grad, None)
+
+
+def full_like(x: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return a tensor of another's shape and dtype, filled with one number.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.full_like(tc.tensor([1.0, 2.0]), 5)
+        tensor([5., 5.])
+    """
+    return _finish(np.full(np.shape(x), fill_value, dtype or _dtype_of(x)), requires_grad, None)
+
+
+def empty_like(x: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return a tensor of another's shape and dtype, to be filled; it starts as zeros.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.empty_like(tc.tensor([1.0, 2.0])).shape
+        (2,)
+    """
+    return zeros_like(x, dtype, requires_grad)
+
+
+def _dtype_of(x: Any) -> Any:
+    return x.dtype if hasattr(x, "dtype") else to_array(x).dtype
+
+
+def arange(
+    start: Any,
+    end: Any = None,
+    step: Any = 1,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
+    """Return start, start + step, … below end; integers for integer arguments.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.arange(2, 10, 3)
+        tensor([2, 5, 8])
+    """
+    _cpu(device)
+    if end is None:
+        start, end = 0, start
+    if step == 0:
+        raise errors.ArgumentError("arange: step must not be 0.")
+    if dtype is None and any(isinstance(v, float) for v in (start, end, step)):
+        dtype = default_dtype()
+    return _finish(np.arange(start, end, step, dtype=dtype), requires_grad, None)
+
+
+def linspace(
+    start: Any, end: Any, steps: int = 100, dtype: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Return `steps` evenly spaced numbers from start to end, both included.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.linspace(0, 1, 5)
+        tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
+    """
+    return _finish(
+        np.linspace(float(start), float(end), steps, dtype=dtype or default_dtype()),
+        requires_grad,
+        None,
+    )
+
+
+def eye(n: int, m: int | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return a matrix with ones on the diagonal.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.eye(2)
+        tensor([[1., 0.],
+                [0., 1.]])
+    """
+    return _finish(np.eye(n, m, dtype=dtype or default_dtype()), requires_grad, None)
+
+
+# --- random -------------------------------------------------------------------------------------
+
+
+def _numpy_generator(generator: Generator | None) -> np.random.Generator:
+    return (generator or default_generator).numpy
+
+
+def rand(
+    *shape: Any,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
+    """Draw from the uniform distribution on [0, 1).
+
+    Args:
+        shape: lengths of the axes.
+        generator: where to draw from; by default the one that `manual_seed` seeds.
+        dtype: a float dtype.
+        requires_grad: collect ``.grad`` here.
+        device: the CPU, if given.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> _ = tc.manual_seed(0)
+        >>> bool((tc.rand(100) < 1).all())
+        True
+    """
+    _cpu(device)
+    draw = _numpy_generator(generator).random(sizes(shape, "rand"))
+    return _finish(np.asarray(draw, dtype or default_dtype()), requires_grad, None)
+
+
+def randn(
+    *shape: Any,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
+    """Draw from the standard normal distribution.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> _ = tc.manual_seed(0)
+        >>> tc.randn(2, 3).shape
+        (2, 3)
+    """
+    _cpu(device)
+    draw = _numpy_generator(generator).standard_normal(sizes(shape, "randn"))
+    return _finish(np.asarray(draw, dtype or default_dtype()), requires_grad, None)
+
+
+def randint(
+    low: int, high: Any = None, size: Any = (), generator: Generator | None = None
+) -> Tensor:
+    """Draw integers from low … high − 1 (0 … low − 1 with one bound).
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> _ = tc.manual_seed(0)
+        >>> bool((tc.randint(0, 10, (5,)) < 10).all())
+        True
+    """
+    if isinstance(high, (tuple, list)):  # randint(high, size)
+        low, high, size = 0, low, high
+    if high is None:
+        low, high = 0, low
+    if high <= low:
+        raise errors.ArgumentError(f"randint: high must be above low, got {low} and {high}.")
+    return wrap(np.asarray(_numpy_generator(generator).integers(low, high, tuple(size))))
+
+
+def randperm(n: int, generator: Generator | None = None) -> Tensor:
+    """Return the numbers 0 … n − 1 in random order.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> sorted(tc.randperm(4).tolist())
+        [0, 1, 2, 3]
+    """
+    return wrap(_numpy_generator(generator).permutation(n))
+
+
+def rand_like(x: Any, generator: Generator | None = None) -> Tensor:
+    """Draw uniformly, in a tensor's shape and dtype.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.rand_like(tc.zeros(2, 3)).shape
+        (2, 3)
+    """
+    return rand(np.shape(x), generator=generator, dtype=_dtype_of(x))
+
+
+def randn_like(x: Any, generator: Generator | None = None) -> Tensor:
+    """Draw from the standard normal distribution, in a tensor's shape and dtype.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.randn_like(tc.zeros(2, 3)).shape
+        (2, 3)
+    """
+    return randn(np.shape(x), generator=generator, dtype=_dtype_of(x))

@@ -1,0 +1,67 @@
+"""Every error this package raises on purpose.
+
+Each one subclasses the built-in exception a reader would expect, so ordinary ``except`` clauses keep
+working, and `TinygradCourseError`, so that one clause catches them all. A message is one paragraph:
+the operation, what it got, what it expected, the cure.
+"""
+
+from __future__ import annotations
+
+
+class TinygradCourseError(Exception):
+    """Base class of all errors raised on purpose by this package."""
+
+
+class ShapeError(TinygradCourseError, ValueError):
+    """Shapes or axes that an operation cannot work with."""
+
+
+class DtypeError(TinygradCourseError, TypeError):
+    """A dtype or a Python type that an operation cannot work with."""
+
+
+class ArgumentError(TinygradCourseError, ValueError):
+    """An argument with a value outside what the function accepts."""
+
+
+class IndexingError(TinygradCourseError, IndexError):
+    """An index outside the tensor it selects from, or of a kind that cannot select."""
+
+
+class GraphError(TinygradCourseError, RuntimeError):
+    """The recorded graph cannot do what was asked: no graph, spent graph, unreachable input."""
+
+
+class InplaceError(GraphError):
+    """A value that the backward pass needs was overwritten, or must not be overwritten."""
+
+
+class AnomalyError(GraphError):
+    """A NaN or Inf found by `detect_anomaly`."""
+
+
+class GradcheckError(TinygradCourseError, RuntimeError):
+    """Analytic and numeric derivatives disagree."""
+
+
+class CheckpointError(TinygradCourseError, ValueError):
+    """A file that cannot be trusted or understood as a checkpoint."""
+
+
+class StateDictError(TinygradCourseError, KeyError, RuntimeError):
+    """State-dict keys or shapes that do not fit the module or optimizer."""
+
+    def __str__(self) -> str:  # KeyError would print the repr of the message
+        return str(self.args[0]) if self.args else ""
+
+
+class MissingDependencyError(TinygradCourseError, ImportError):
+    """An optional package is needed for this feature and is not installed."""
+
+
+def missing(package: str, feature: str, extra: str) -> MissingDependencyError:
+    """Return the error that says which extra brings `package`."""
+    return MissingDependencyError(
+        f"{feature} needs the package {package!r}, which is not installed. "
+        f'Install it with: pip install "tinygrad_course[{extra}]"'
+    )

@@ -1,0 +1,172 @@
+"""Custom operations: subclass `Function` with a `forward` and a `backward`, as in PyTorch."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from . import errors
+from .modes import no_grad
+from .op import Op
+from .tensor import Tensor, apply, as_tensor, is_recording, wrap
+
+
+class Context:
+    """What `forward` leaves for `backward`: saved tensors, and any attribute you set."""
+
+    def __init__(self, needs_input_grad: tuple[bool, ...]) -> None:
+        """Start with nothing saved."""
+        self.needs_input_grad = needs_input_grad
+        self.saved: tuple[Any, ...] = ()
+
+    def save_for_backward(self, *tensors: Any) -> None:
+        """Keep tensors for `backward`, where they are ``ctx.saved_tensors``."""
+        self.saved = tensors
+
+    @property
+    def saved_tensors(self) -> tuple[Any, ...]:
+        """The tensors kept by `save_for_backward`."""
+        return self.saved
+
+
+class Function:
+    """A custom operation with its own derivative.
+
+    Subclass it with two static methods. ``forward(ctx, *args)`` computes from tensors and returns a
+    tensor or a tuple of them; ``backward(ctx, *grads)`` takes one cotangent per output and returns
+    one per argument of `forward`, None where there is none. Call it with ``apply``. When `backward`
+    uses tensor operations on saved tensors, higher derivatives work too.
+
+    Raises:
+        GraphError: `backward` returned another number of gradients than `forward` has arguments.
+        ShapeError: a gradient of another shape than its argument.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> class Cube(tc.Function):
+        ...     @staticmethod
+        ...     def forward(ctx, x):
+        ...         ctx.save_for_backward(x)
+        ...         return x**3
+        ...     @staticmethod
+        ...     def backward(ctx, g):
+        ...         (x,) = ctx.saved_tensors
+        ...         return g * 3 * x**2
+        >>> x = tc.tensor(2.0, requires_grad=True)
+        >>> Cube.apply(x).backward()
+        >>> x.grad
+        tensor(12.)
+    """
+
+    @staticmethod
+    def forward(ctx: Any, *args: Any) -> Any:
+        """Compute the result; override it."""
+        raise NotImplementedError("a Function needs a static method forward(ctx, *args)")
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        """Compute one gradient per argument of `forward`; override it."""
+        raise NotImplementedError("a Function needs a static method backward(ctx, *grads)")
+
+    @classmethod
+    def apply(cls, *args: Any) -> Any:
+        """Compute `forward` and record it with `backward` as its derivative."""
+        needs = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
+        ctx = Context(needs)
+        with no_grad():
+            result = cls.forward(ctx, *args)
+        many = isinstance(result, (tuple, list))
+        outputs = [as_tensor(r) for r in (result if many else (result,))]
+        if not any(needs) or not is_recording():
+            return tuple(outputs) if many else outputs[0]
+        tracked = _record(cls, ctx, args, outputs)
+        return tuple(tracked) if many else tracked[0]
+
+
+def _record(
+    cls: type[Function], ctx: Context, args: tuple[Any, ...], outputs: list[Tensor]
+) -> list[Tensor]:
+    """Record one node for the call; several outputs are pieces of its flat result."""
+    places = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
+    # Saving an output itself would close a cycle node → ctx → output → node; keep its values only.
+    ids = [id(y) for y in outputs]
+    ctx.saved = tuple(wrap(s._data) if id(s) in ids else s for s in ctx.saved)
+    shapes = [y.shape for y in outputs]
+    single = len(outputs) == 1
+    first = [[a._data for a in args if isinstance(a, Tensor)], outputs]
+
+    def forward(*arrays: Any) -> Any:
+        if first and all(a is b for a, b in zip(first[0], arrays, strict=True)):
+            values = [y._data for y in first[1]]
+            first.clear()
+        else:  # a replay on other inputs
+            fresh = list(args)
+            for i, array in zip(places, arrays, strict=True):
+                fresh[i] = wrap(array)
+            result = cls.forward(Context(ctx.needs_input_grad), *fresh)
+            values = [as_tensor(r)._data for r in (result if not single else (result,))]
+        return values[0].copy() if single else np.concatenate([v.reshape(-1) for v in values])
+
+    last: list[Any] = [None, ()]
+
+    def pull(g: Any, i: int, xs: Any) -> Any:
+        if last[0] is not g:  # one call of `backward` serves all inputs
+            last[:] = [g, _backward(cls, ctx, g, shapes, len(args))]
+        result = last[1][places[i]]
+        if i == max(k for k, p in enumerate(places) if ctx.needs_input_grad[p]):
+            last[:] = [None, ()]
+        if result is None:
+            return np.zeros_like(xs[i])
+        if np.shape(result) != np.shape(xs[i]):
+            raise errors.ShapeError(
+                f"{cls.__name__}.backward: returned shape {np.shape(result)} for argument "
+                f"{places[i]} of shape {np.shape(xs[i])}; they must be equal."
+            )
+        if isinstance(g, Tensor):
+            return as_tensor(result)
+        return np.array(result._data if isinstance(result, Tensor) else result)
+
+    made = Op(
+        cls.__name__,
+        forward,
+        inputs=("xs",),
+        rules={"xs": pull},
+        kind="custom",
+        variadic=True,
+        doc=cls.__doc__ or "",
+    )
+    flat = apply(made, tuple(args[i] for i in places))
+    if single:
+        return [flat]
+    pieces: list[Tensor] = []
+    start = 0
+    for shape in shapes:
+        stop = start + math.prod(shape)
+        pieces.append(flat[start:stop].reshape(shape))
+        start = stop
+    return pieces
+
+
+def _backward(
+    cls: type[Function], ctx: Context, g: Any, shapes: list[tuple[int, ...]], count: int
+) -> tuple[Any, ...]:
+    """Call the user's `backward` with one cotangent per output."""
+    grad = g if isinstance(g, Tensor) else wrap(np.asarray(g))
+    grads = [grad]
+    if len(shapes) > 1:
+        grads = []
+        start = 0
+        for shape in shapes:
+            stop = start + math.prod(shape)
+            grads.append(grad[start:stop].reshape(shape))
+            start = stop
+    result = cls.backward(ctx, *grads)
+    results = tuple(result) if isinstance(result, (tuple, list)) else (result,)
+    if len(results) != count:
+        raise errors.GraphError(
+            f"{cls.__name__}.backward: returned {len(results)} gradients, but forward takes "
+            f"{count} arguments; return one for each, None where there is none."
+        )
+    return results

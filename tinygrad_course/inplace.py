@@ -1,0 +1,196 @@
+"""Changing a tensor in place, without ever giving a wrong gradient.
+
+A change writes new values into the tensor's memory and stamps the memory with the time. When a
+gradient must pass, the tensor's history becomes that of the operation, computed from a private copy
+of the old values; a view hands the change on to its base, and other views of the same memory record
+their history anew when next used (`tensor.refresh`). An earlier node that still needs the overwritten
+values is refused in the backward pass, by the stamp.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import errors
+from .op import Op, register
+from .tensor import (
+    NO_PARAMS,
+    RECORD_ALL,
+    RECORD_GRAD,
+    Node,
+    Tensor,
+    View,
+    apply,
+    last_write,
+    recording,
+    tick,
+    wrap,
+)
+
+
+def change(
+    x: Tensor, op: Op, others: tuple[Any, ...] = (), params: dict[str, Any] = NO_PARAMS
+) -> Tensor:
+    """Replace the values of `x` by ``op(x, *others, **params)`` and return `x`.
+
+    Raises:
+        InplaceError: `x` is a leaf that requires grad (or a view of one) and recording is on.
+        ShapeError, DtypeError: the result does not fit `x`.
+    """
+    mode = recording.get()
+    tracked = mode & RECORD_ALL or (
+        mode & RECORD_GRAD
+        and (x._requires_grad or any(isinstance(o, Tensor) and o._requires_grad for o in others))
+    )
+    if not tracked:
+        arrays = [o._data if isinstance(o, Tensor) else o for o in others]
+        if op.ufunc is not None and x._data.dtype.kind == "f" and _fits(x, arrays):
+            op.forward(x._data, *arrays, out=x._data)
+            stamp(x)
+            return x
+        result = apply(op, (x.detach(), *others), params)
+        _write(x, result._data, op)
+        return x
+    _refuse_leaf(x, op)
+    old = _copy_with_history(x)
+    out = apply(op, (old, *others), params)
+    _write(x, out._data, op)
+    if out._node is not None:
+        _rebase(x, out._node, out._requires_grad)
+    return x
+
+
+def _fits(x: Tensor, arrays: list[Any]) -> bool:
+    """Return True when a ufunc may write into `x` directly, with the promotion it would have."""
+    for a in arrays:
+        if isinstance(a, np.ndarray):
+            if a.dtype != x._data.dtype or a.ndim > x._data.ndim:
+                return False
+            if a.shape != x._data.shape and np.broadcast_shapes(a.shape, x.shape) != x.shape:
+                return False
+            if a is not x._data and np.may_share_memory(a, x._data):
+                return False
+        elif not isinstance(a, (int, float)):
+            return False
+    return True
+
+
+def stamp(x: Tensor) -> None:
+    """Note that the memory of `x` was written now."""
+    now = tick()
+    x._memory[0] = now
+    last_write[0] = now
+
+
+def _write(x: Tensor, values: Any, op: Op) -> None:
+    if values.shape != x._data.shape:
+        raise errors.ShapeError(
+            f"{op.name}_: the result has shape {values.shape}, which does not fit in place into "
+            f"{x.shape}. Use the operation that returns a new tensor."
+        )
+    if not np.can_cast(values.dtype, x._data.dtype, "same_kind"):
+        raise errors.DtypeError(
+            f"{op.name}_: a result of dtype {values.dtype} cannot be written in place into "
+            f"{x.dtype}. Use the operation that returns a new tensor, or convert with .to(dtype)."
+        )
+    if not x._data.flags.writeable:
+        raise errors.InplaceError(
+            f"{op.name}_: the memory of this tensor is read-only (an expanded view, or a "
+            "read-only array). Change a .clone() instead."
+        )
+    np.copyto(x._data, values, casting="same_kind")
+    stamp(x)
+
+
+def _refuse_leaf(x: Tensor, op: Op) -> None:
+    root = x
+    while root._view is not None and root._view.op is not None:
+        root = root._view.base
+    if root._node is None and root._requires_grad:
+        what = "a leaf" if root is x else "a view of a leaf"
+        raise errors.InplaceError(
+            f"{op.name}_: {what} that requires grad cannot be changed in place while recording. "
+            "Do it under `with tc.no_grad():`, or compute a new tensor."
+        )
+
+
+def _copy_with_history(x: Tensor) -> Tensor:
+    """Return a tensor with a private copy of the values of `x`, and its history."""
+    old = wrap(x._data.copy())
+    old._node = x._node
+    old._requires_grad = x._requires_grad
+    old._name = x._name
+    return old
+
+
+def _rebase(x: Tensor, node: Node, requires_grad: bool) -> None:
+    """Make `node` the history of `x`, and of the tensors whose memory `x` views."""
+    view = x._view
+    recorded_view = view is not None and view.op is not None
+    base_old = _copy_with_history(view.base) if view is not None and recorded_view else None
+    node.data = x._data
+    node.memory = x._memory
+    node.time = tick()
+    x._node = node
+    x._requires_grad = requires_grad
+    if view is None or base_old is None:
+        return
+    view.seen = x._memory[0]
+    params = {"view": view.op, "view_params": view.params}
+    out = apply(assign_view, (base_old, x), params)
+    view.seen = x._memory[0]
+    if out._node is not None:
+        _rebase(view.base, out._node, out._requires_grad)
+
+
+def _assign_view(base: Any, value: Any, *, view: Op, view_params: dict[str, Any]) -> Any:
+    """Return `base` with the part that ``view(base)`` selects replaced by `value`."""
+    out = np.array(base)
+    view.forward(out, **view_params)[...] = value
+    return out
+
+
+assign_view = register(
+    Op(
+        "assign_view",
+        _assign_view,
+        inputs=("base", "value"),
+        defaults={"view": None, "view_params": {}},
+        rules={
+            "base": lambda g, value, view, view_params: assign_view(
+                g, np.zeros_like(value), view=view, view_params=view_params
+            ),
+            "value": lambda g, view, view_params: view(g, **view_params),
+        },
+        like="value",
+        kind="shape",
+        symbol="←",
+        doc="A tensor with the part seen through a view replaced.",
+    )
+)
+
+
+def _assign(x: Any, value: Any) -> Any:
+    out = np.empty_like(x)
+    out[...] = value
+    return out
+
+
+assign = register(
+    Op(
+        "assign",
+        _assign,
+        inputs=("x", "value"),
+        rules={"value": lambda g: g},
+        kind="elementwise",
+        symbol="←",
+        text="{value}",
+        latex="{value}",
+        numpy="np.broadcast_to({value}, {x}.shape).astype({x}.dtype)",
+        doc="The new values of a state: the derivative passes to `value`, none to the old `x`.",
+    )
+)
+
+__all__ = ["View", "assign", "assign_view", "change", "stamp"]

@@ -1,0 +1,114 @@
+"""Switches for recording: each is a context manager and a decorator, per thread and per task."""
+
+from __future__ import annotations
+
+from contextlib import ContextDecorator
+from contextvars import Token
+from typing import Any
+
+from .tensor import ANOMALY, RECORD_ALL, RECORD_GRAD, RECORD_NOTHING, is_recording, recording
+
+
+class _Mode(ContextDecorator):
+    """Sets the recording mode inside a ``with`` block or a decorated function."""
+
+    def __init__(self) -> None:
+        self._tokens: list[Token[int]] = []
+
+    def _mode(self, current: int) -> int:
+        raise NotImplementedError
+
+    def _recreate_cm(self) -> _Mode:
+        # A decorated function gets a fresh object per call, so that threads do not share tokens.
+        fresh = type(self).__new__(type(self))
+        fresh.__dict__.update(self.__dict__, _tokens=[])
+        return fresh
+
+    def __enter__(self) -> Any:
+        self._tokens.append(recording.set(self._mode(recording.get())))
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        recording.reset(self._tokens.pop())
+
+
+class no_grad(_Mode):
+    """Record nothing: for evaluation and for changing parameters.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> w = tc.tensor(2.0, requires_grad=True)
+        >>> with tc.no_grad():
+        ...     y = w * 3
+        >>> y.requires_grad
+        False
+    """
+
+    def _mode(self, current: int) -> int:
+        return RECORD_NOTHING | (current & ANOMALY)
+
+
+class enable_grad(_Mode):
+    """Record again inside a `no_grad` block.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> w = tc.tensor(2.0, requires_grad=True)
+        >>> with tc.no_grad(), tc.enable_grad():
+        ...     y = w * 3
+        >>> y.requires_grad
+        True
+    """
+
+    def _mode(self, current: int) -> int:
+        return RECORD_GRAD | (current & (ANOMALY | RECORD_ALL))
+
+
+class set_grad_enabled(_Mode):
+    """Record, or record nothing, by a flag.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> with tc.set_grad_enabled(False):
+        ...     tc.is_grad_enabled()
+        False
+    """
+
+    def __init__(self, mode: bool) -> None:
+        super().__init__()
+        self._flag = bool(mode)
+
+    def _mode(self, current: int) -> int:
+        return (RECORD_GRAD if self._flag else RECORD_NOTHING) | (current & ANOMALY)
+
+
+class record_all(_Mode):
+    """Record every operation, also those that no gradient passes through (masks, draws)."""
+
+    def _mode(self, current: int) -> int:
+        return RECORD_GRAD | RECORD_ALL | (current & ANOMALY)
+
+
+class detect_anomaly(_Mode):
+    """Stop at the operation that makes the first NaN or Inf, forward or backward.
+
+    The error names the operation and the user's line that called it. Slow: for debugging.
+
+    Raises:
+        AnomalyError: inside the block, at the first operation with a NaN or Inf in its result.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> x = tc.tensor([1.0, 0.0], requires_grad=True)
+        >>> with tc.detect_anomaly():
+        ...     x.log()  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        tinygrad_course.errors.AnomalyError: log: made -inf ...
+    """
+
+    def _mode(self, current: int) -> int:
+        return current | ANOMALY
+
+
+is_grad_enabled = is_recording

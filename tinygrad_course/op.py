@@ -1,0 +1,188 @@
+"""What an operation *is*: one definition that every reader of the graph shares.
+
+An `Op` holds how to compute a result from NumPy arrays, one derivative rule per input, how
+mathematics writes it and how NumPy spells it. This module knows nothing of tensors, graphs or
+drawing; it only describes.
+
+A derivative rule is a function of *named* quantities that returns the cotangent of one input:
+
+    g        the cotangent of the output (dJ/dy)
+    y        the output
+    a, b, …  the inputs, by the names they have in the definition
+    axis, …  the parameters, likewise
+
+A rule asks for what it needs by naming it, as a formula sheet would: ``da=lambda g, b: g * b``. Rules
+are written with NumPy functions and operators only. On arrays they run at NumPy's speed; on tensors
+the same functions record, so the backward pass can itself be differentiated, drawn and printed.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from operator import itemgetter
+from typing import Any
+
+REGISTRY: dict[str, Op] = {}
+
+KINDS = ("elementwise", "reduction", "shape", "index", "linalg", "random", "custom")
+
+# Binding strengths for printers: a child is bracketed when it binds less tightly than its parent.
+SUM, PRODUCT, UNARY, POWER, ATOM = 1, 2, 3, 4, 9
+
+
+class Rule:
+    """One derivative rule, with the positions of the values it names.
+
+    Positions count in the tuple ``(g, y, *inputs, *params)`` that the engine builds per node.
+    """
+
+    __slots__ = ("formula", "pick", "reads")
+
+    def __init__(
+        self, formula: Callable[..., Any], names: tuple[str, ...], like: tuple[str, ...]
+    ) -> None:
+        """Bind `formula`'s argument names to positions in `names`."""
+        wanted = tuple(inspect.signature(formula).parameters)
+        unknown = [name for name in wanted if name not in names]
+        if unknown:
+            raise TypeError(f"a derivative rule names {unknown}; it may name {list(names)}")
+        positions = [names.index(name) for name in wanted]
+        self.formula = formula
+        # A slice keeps the picked value a tuple when there is only one.
+        single = positions[0] if len(positions) == 1 else None
+        self.pick: Callable[[tuple[Any, ...]], tuple[Any, ...]] = (
+            itemgetter(slice(single, single + 1)) if single is not None else itemgetter(*positions)
+        )
+        # Positions whose *values* matter: overwriting those arrays in place would be an error.
+        self.reads = tuple(p for p, n in zip(positions, wanted, strict=True) if n not in like)
+
+    def __call__(self, values: tuple[Any, ...]) -> Any:
+        """Return the cotangent, given ``(g, y, *inputs, *params)``."""
+        return self.formula(*self.pick(values))
+
+
+class Op:
+    """One operation: its forward function, derivative rules, notation and NumPy spelling.
+
+    Attributes:
+        name: the name in the registry, in graphs and in error messages.
+        forward: function of arrays (and keyword parameters) that returns an array.
+        inputs: names of the inputs, in order; one name for a `variadic` operation.
+        params: names of the parameters that are not arrays (axis, shape, …), with `defaults`.
+        rules: one `Rule` per input, None where no derivative exists.
+        kind: one of `KINDS`.
+        view: True when the result shares memory with the first input.
+        symbol: the few characters a drawing puts in the operation's circle.
+        text, latex, numpy: templates over the names of inputs and parameters.
+        precedence: how tightly `text` binds.
+    """
+
+    __slots__ = (
+        "name",
+        "forward",
+        "inputs",
+        "params",
+        "defaults",
+        "rules",
+        "kind",
+        "view",
+        "variadic",
+        "symbol",
+        "text",
+        "latex",
+        "numpy",
+        "precedence",
+        "ufunc",
+        "like",
+        "doc",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        forward: Callable[..., Any],
+        *,
+        inputs: tuple[str, ...],
+        defaults: dict[str, Any] | None = None,
+        rules: dict[str, Callable[..., Any]] | None = None,
+        like: str = "",
+        kind: str = "elementwise",
+        view: bool = False,
+        variadic: bool = False,
+        symbol: str = "",
+        text: str = "",
+        latex: str = "",
+        numpy: str = "",
+        precedence: int = ATOM,
+        ufunc: Any = None,
+        doc: str = "",
+    ) -> None:
+        """Describe an operation; `rules` maps input names to formulas, `like` names shape-only."""
+        if kind not in KINDS:
+            raise ValueError(f"op {name!r}: kind must be one of {KINDS}, got {kind!r}")
+        self.name = name
+        self.forward = forward
+        self.inputs = inputs
+        self.defaults = dict(defaults or {})
+        self.params = tuple(self.defaults)
+        self.kind = kind
+        self.view = view
+        self.variadic = variadic
+        self.symbol = symbol or name
+        self.text = text or f"{name}({', '.join('{%s}' % n for n in inputs)})"
+        self.latex = latex
+        self.numpy = numpy
+        self.precedence = precedence
+        self.ufunc = ufunc
+        self.doc = doc
+        # Inputs that rules use only for their shape; "xs[0]" means the first of a variadic op.
+        self.like = tuple(like.split())
+        rules = rules or {}
+        stray = set(rules) - set(inputs)
+        if stray:
+            raise TypeError(f"op {name!r} has rules for {sorted(stray)}, which are no inputs")
+        # A variadic rule sees all inputs as one tuple, and `i`, the position it is asked about.
+        names = ("g", "y", *inputs, *(("i",) if variadic else ()), *self.params)
+        self.rules: tuple[Rule | None, ...] = tuple(
+            Rule(rules[n], names, self.like) if n in rules else None for n in inputs
+        )
+
+    @property
+    def differentiable(self) -> bool:
+        """True when at least one input has a derivative rule."""
+        return any(rule is not None for rule in self.rules)
+
+    def rule(self, position: int) -> Rule | None:
+        """Return the rule of the input at `position` (all inputs of a variadic op share one)."""
+        return self.rules[0 if self.variadic else position]
+
+    def __call__(self, *inputs: Any, **params: Any) -> Any:
+        """Compute on arrays, or record on tensors: what derivative rules call.
+
+        Arrays in, array out; as soon as one input is a tensor, the result is a recorded tensor.
+        """
+        for x in inputs:
+            record = getattr(type(x), "_record", None)
+            if record is not None:
+                return record(self, inputs, {**self.defaults, **params})
+        return self.forward(*inputs, **{**self.defaults, **params})
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return find, (self.name,)  # copies and worker processes share the registered object
+
+
+def register(op: Op) -> Op:
+    """Add `op` to the registry; a name can be taken once."""
+    if op.name in REGISTRY:
+        raise ValueError(f"an op named {op.name!r} is already registered")
+    REGISTRY[op.name] = op
+    return op
+
+
+def find(name: str) -> Op:
+    """Return the registered operation called `name`."""
+    return REGISTRY[name]

@@ -1,0 +1,114 @@
+"""Methods that convert a tensor: dtype, device, and the small questions PyTorch users ask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import errors
+from ..tensor import Tensor, apply
+from .elementwise import cast
+from .shape import matrix_transpose, permute
+
+
+def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, **_: Any) -> Tensor:
+    """Convert to a dtype; devices other than the CPU are refused."""
+    for value in args:
+        if isinstance(value, Tensor):
+            dtype = value.dtype
+        elif isinstance(value, str) and value.split(":")[0] in ("cpu", "cuda", "mps", "xpu"):
+            device = value
+        elif type(value).__name__ == "device":
+            device = value
+        elif not isinstance(value, bool):
+            dtype = value
+    if device is not None:
+        from ..creation import device as check
+
+        check(device)
+    if dtype is None or np.dtype(dtype) == self.dtype:
+        return self
+    kind = np.dtype(dtype)
+    if kind.kind not in "fiub":
+        raise errors.DtypeError(f"to: tensors hold real numbers, got dtype {kind}.")
+    return apply(cast.op, (self,), {"dtype": kind.name})
+
+
+def _converter(kind: Any, name: str) -> Any:
+    def convert(self: Tensor) -> Tensor:
+        return to(self, dtype=kind)
+
+    convert.__name__ = convert.__qualname__ = name
+    convert.__doc__ = f"Convert to {np.dtype(kind).name}."
+    return convert
+
+
+def cpu(self: Tensor) -> Tensor:
+    """Return the tensor: it is on the CPU."""
+    return self
+
+
+def size(self: Tensor, dim: int | None = None) -> Any:
+    """Return the shape, or the length of one axis."""
+    return self.shape if dim is None else self.shape[dim]
+
+
+def numel(self: Tensor) -> int:
+    """Return the number of elements."""
+    return int(self._data.size)
+
+
+def contiguous(self: Tensor) -> Tensor:
+    """Return the tensor with its elements in row-major order."""
+    return self if self._data.flags.c_contiguous else self.clone()
+
+
+def argsort(self: Tensor, dim: int = -1, descending: bool = False) -> Tensor:
+    """Return the indices that sort the tensor along an axis; no derivative."""
+    from ..tensor import wrap
+
+    order = np.argsort(-self._data if descending else self._data, axis=dim, kind="stable")
+    return wrap(order)
+
+
+def _transposed(self: Tensor) -> Tensor:
+    """The transpose of a matrix; with more axes, their order reversed (see ``.mT``)."""
+    if self.ndim == 2:
+        return apply(matrix_transpose.op, (self,))
+    return permute(self, tuple(range(self.ndim))[::-1])  # type: ignore[no-any-return]
+
+
+def _matrix_transposed(self: Tensor) -> Tensor:
+    """The last two axes swapped."""
+    if self.ndim < 2:
+        raise errors.ShapeError(f"mT: needs at least 2 axes, got shape {self.shape}.")
+    return apply(matrix_transpose.op, (self,))
+
+
+def type_as(self: Tensor, other: Tensor) -> Tensor:
+    """Convert to another tensor's dtype."""
+    return to(self, dtype=other.dtype)
+
+
+def is_floating_point(self: Tensor) -> bool:
+    """Return True for float dtypes."""
+    return self.dtype.kind == "f"
+
+
+for _method in (to, cpu, size, numel, contiguous, argsort, type_as, is_floating_point):
+    setattr(Tensor, _method.__name__, _method)
+for _name, _kind in (
+    ("float", np.float32),
+    ("double", np.float64),
+    ("half", np.float16),
+    ("long", np.int64),
+    ("int", np.int32),
+    ("bool", np.bool_),
+):
+    setattr(Tensor, _name, _converter(_kind, _name))
+setattr(Tensor, "astype", to)
+setattr(Tensor, "nelement", numel)
+setattr(Tensor, "dim", lambda self: self.ndim)
+setattr(Tensor, "T", property(_transposed))
+setattr(Tensor, "mT", property(_matrix_transposed))

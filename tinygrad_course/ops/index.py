@@ -1,0 +1,394 @@
+"""Selecting and placing elements: x[i], x[i] = v, gather, scatter, masks.
+
+An index may hold integers, slices, None, Ellipsis, and arrays or tensors of integers or booleans.
+Arrays in an index are *inputs* of the recorded operation, so that a replay on fresh inputs selects
+with fresh indices; the rest is its parameter `index`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import errors
+from ..inplace import assign, change
+from ..op import Op, register
+from ..tensor import NO_PARAMS, Tensor, apply, as_tensor
+from .define import NUMPY, function, op
+from .elementwise import where
+
+# Stands in `index` where an array from the inputs goes.
+ARRAY = "array"
+
+
+def _fill(index: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not arrays:
+        return index
+    rest = iter(arrays)
+    return tuple(next(rest) if part is ARRAY or part == ARRAY else part for part in index)
+
+
+def parse(index: Any, name: str = "x[…]") -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Split an index into its fixed part and its arrays.
+
+    Raises:
+        IndexingError: something that cannot select (a float, a string, a float array).
+    """
+    if type(index) is not tuple:
+        index = (index,)
+    fixed: list[Any] = []
+    arrays: list[Any] = []
+    for part in index:
+        if part is None or part is Ellipsis:
+            fixed.append(part)
+        elif isinstance(part, slice):
+            fixed.append(_plain_slice(part))
+        elif isinstance(part, (bool, np.bool_)):
+            fixed.append(ARRAY)
+            arrays.append(np.asarray(part))
+        elif isinstance(part, (int, np.integer)):
+            fixed.append(int(part))
+        else:
+            array = part if isinstance(part, Tensor) else np.asarray(part)
+            if not isinstance(part, Tensor) and array.size == 0 and array.dtype == np.float64:
+                array = array.astype(np.int64)
+            if array.dtype.kind not in "iub":
+                raise errors.IndexingError(
+                    f"{name}: an index is an integer, slice, None, Ellipsis, or an array of "
+                    f"integers or booleans; got {type(part).__name__} of dtype {array.dtype}. "
+                    "Convert it with .long(), or compare it to get a mask."
+                )
+            fixed.append(ARRAY)
+            arrays.append(array)
+    return tuple(fixed), tuple(arrays)
+
+
+def _plain_slice(part: slice) -> slice:
+    """Turn 0-d tensors in a slice into integers, so that the index is plain data."""
+    ends = (part.start, part.stop, part.step)
+    return slice(*(None if e is None else int(e.__index__()) for e in ends))
+
+
+def _select(x: Any, *arrays: Any, index: Any = ()) -> Any:
+    return x[_fill(index, arrays)]
+
+
+def _place_forward(g: Any, pattern: Any, *arrays: Any, index: Any = ()) -> Any:
+    out = np.zeros(np.shape(pattern), dtype=g.dtype)
+    if not arrays:
+        out[index] = g
+    elif all(np.asarray(a).dtype.kind == "b" for a in arrays) and len(arrays) == 1:
+        out[_fill(index, arrays)] = g
+    else:
+        # Unlike `out[i] += g`, this adds every time an element is selected twice.
+        np.add.at(out, _fill(index, arrays), g)
+    return out
+
+
+# Variadic: the first input is the tensor, the others the arrays of the index.
+select = register(
+    Op(
+        "getitem",
+        _select,
+        inputs=("xs",),
+        defaults={"index": ()},
+        rules={"xs": lambda g, i, xs, index: place(g, *xs, index=index) if i == 0 else None},
+        kind="index",
+        view=True,
+        variadic=True,
+        like="xs[0]",
+        symbol="[ ]",
+        text="{x}[{index}]",
+        doc="Select elements, as x[index].",
+    )
+)
+
+place = register(
+    Op(
+        "place",
+        _place_forward,
+        inputs=("xs",),
+        defaults={"index": ()},
+        rules={"xs": lambda g, i, xs, index: select(g, *xs[2:], index=index) if i == 0 else None},
+        kind="index",
+        variadic=True,
+        like="xs[0]",
+        symbol="place",
+        text="place({x}, {index})",
+        doc="Zeros of a pattern's shape, plus given values at an index: the adjoint of getitem.",
+    )
+)
+
+
+def _put_forward(x: Any, value: Any, *arrays: Any, index: Any = ()) -> Any:
+    out = np.array(x)
+    out[_fill(index, arrays)] = value
+    return out
+
+
+def _put_rule(g: Any, i: int, xs: Any, index: Any) -> Any:
+    if i == 0:
+        return put(g, np.zeros((), dtype=g.dtype), *xs[2:], index=index)
+    return select(g, *xs[2:], index=index)
+
+
+put = register(
+    Op(
+        "setitem",
+        _put_forward,
+        inputs=("xs",),
+        defaults={"index": ()},
+        rules={"xs": _put_rule},
+        kind="index",
+        variadic=True,
+        like="xs[0]",
+        symbol="[ ]←",
+        text="{x} with [{index}] = {value}",
+        doc="A copy with the selected elements replaced.",
+    )
+)
+
+
+def _getitem(self: Tensor, index: Any) -> Tensor:
+    fixed, arrays = parse(index)
+    return apply(select, (self, *arrays), {"index": fixed})
+
+
+def _setitem(self: Tensor, index: Any, value: Any) -> None:
+    fixed, arrays = parse(index, "x[…] = v")
+    if not isinstance(value, (Tensor, int, float, bool)):
+        value = as_tensor(value)
+    if _assigns_twice(self, fixed, arrays):
+        raise errors.IndexingError(
+            "x[…] = v: the index names an element twice, so which value it gets is undefined. "
+            "Use unique indices, or scatter_add to add them up."
+        )
+    change(self, put, (value, *arrays), {"index": fixed})
+
+
+def _assigns_twice(x: Tensor, fixed: tuple[Any, ...], arrays: tuple[Any, ...]) -> bool:
+    """Return True when an index with integer arrays selects some element more than once."""
+    plain = [np.asarray(a) for a in arrays]
+    if not any(a.dtype.kind != "b" for a in plain):
+        return False
+    try:
+        chosen = np.arange(x._data.size).reshape(x.shape)[_fill(fixed, tuple(plain))]
+    except IndexError:
+        return False  # reported by the operation itself
+    return len(np.unique(chosen)) != chosen.size
+
+
+Tensor.__getitem__ = _getitem  # type: ignore[attr-defined]
+Tensor.__setitem__ = _setitem  # type: ignore[attr-defined]
+
+
+# --- along an axis ------------------------------------------------------------------------------
+
+
+def _along(x: Any, index: Any, axis: int) -> tuple[Any, ...]:
+    """Return the full index that picks ``index`` along `axis` and its own place elsewhere."""
+    grid = list(np.ogrid[tuple(slice(n) for n in np.shape(index))])
+    grid[axis] = index
+    return tuple(grid)
+
+
+def _check_range(index: Any, length: int, name: str) -> None:
+    array = np.asarray(index)
+    if array.size and (array.min() < -length or array.max() >= length):
+        bad = array.flat[int(np.argmax((array < -length) | (array >= length)))]
+        raise errors.IndexingError(
+            f"{name}: index {bad} is outside an axis of length {length}; indices run from 0 to "
+            f"{length - 1}."
+        )
+
+
+@op(
+    kind="index",
+    like="x",
+    symbol="gather",
+    numpy="np.take_along_axis({x}, {index}, {axis})",
+    public=False,
+    overrides=(np.take_along_axis,),
+    dx=lambda g, x, index, axis: scatter_into.op(np.zeros_like(x), index, g, axis=axis),
+)
+def take_along_axis(x: Any, index: Any, axis: int = -1) -> Any:
+    """Pick x[…, index, …] along an axis."""
+    return np.take_along_axis(x, index, axis)
+
+
+@op(
+    kind="index",
+    symbol="gather",
+    numpy="{x}[tuple(np.indices({index}.shape))]",
+    public=False,
+    like="x",
+    dx=lambda g, x, index, axis: scatter_into.op(np.zeros_like(x), index, g, axis=axis),
+)
+def gather_along(x: Any, index: Any, *, axis: int = 0) -> Any:
+    """PyTorch's gather: like take_along_axis, where the other axes of index may be shorter."""
+    return x[_along(x, index, axis)]
+
+
+@op(
+    kind="index",
+    symbol="scatter+",
+    public=False,
+    dx=lambda g: g,
+    dsource=lambda g, index, axis: gather_along.op(g, index, axis=axis),
+)
+def scatter_into(x: Any, index: Any, source: Any, *, axis: int = 0) -> Any:
+    """A copy of `x` with `source` added at `index` along an axis."""
+    out = np.array(x)
+    np.add.at(out, _along(x, index, axis), source)
+    return out
+
+
+@function()
+def gather(x: Any, axis: int, index: Any) -> Any:
+    """Pick one element per entry of `index`: y[i][j] = x[index[i][j]][j] for axis 0.
+
+    Args:
+        x: the tensor.
+        axis: the axis the indices count along (PyTorch's ``dim``).
+        index: integers, with as many axes as `x`.
+
+    Raises:
+        IndexingError: an index outside the axis; ShapeError: another number of axes.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> x = tc.tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> tc.gather(x, 1, tc.tensor([[0], [1]]))
+        tensor([[1.],
+                [4.]])
+    """
+    index = _index_like(x, axis, index, "gather")
+    return apply(gather_along.op, (x, index), {"axis": axis})
+
+
+def _index_like(x: Any, axis: int, index: Any, name: str) -> Tensor:
+    from .shape import axis_of
+
+    index = as_tensor(index)
+    place = axis_of(axis, x.ndim, name)
+    if index.dtype.kind not in "iu":
+        raise errors.DtypeError(f"{name}: the index must hold integers, got {index.dtype}.")
+    if index.ndim != x.ndim:
+        raise errors.ShapeError(
+            f"{name}: the index has shape {index.shape}, the tensor {x.shape}; they need equally "
+            "many axes."
+        )
+    if any(n > m for a, (n, m) in enumerate(zip(index.shape, x.shape, strict=True)) if a != place):
+        raise errors.ShapeError(
+            f"{name}: the index of shape {index.shape} is larger than the tensor {x.shape} along "
+            f"an axis other than {axis}."
+        )
+    _check_range(index, x.shape[place], name)
+    return index
+
+
+@function()
+def scatter_add(x: Any, axis: int, index: Any, src: Any) -> Any:
+    """Add `src` to a copy of `x` at the places `index` along an axis; repeats add up.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.scatter_add(tc.zeros(3), 0, tc.tensor([0, 2, 0]), tc.tensor([1.0, 2.0, 3.0]))
+        tensor([4., 0., 2.])
+    """
+    index = _index_like(x, axis, index, "scatter_add")
+    src = as_tensor(src)
+    if src.shape != index.shape:
+        if src.ndim != index.ndim or any(
+            n < m for n, m in zip(src.shape, index.shape, strict=True)
+        ):
+            raise errors.ShapeError(
+                f"scatter_add: src has shape {src.shape}, the index {index.shape}; src must be at "
+                "least as large."
+            )
+        src = src[tuple(slice(n) for n in index.shape)]
+    return apply(scatter_into.op, (x, index, src), {"axis": axis})
+
+
+@function()
+def index_select(x: Any, axis: int, index: Any) -> Any:
+    """Pick whole slices along an axis, in the order of `index`.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.index_select(tc.tensor([[1.0], [2.0], [3.0]]), 0, [2, 0])
+        tensor([[3.],
+                [1.]])
+    """
+    from .shape import axis_of
+
+    place = axis_of(axis, x.ndim, "index_select")
+    index = as_tensor(index)
+    if index.ndim != 1 or index.dtype.kind not in "iu":
+        raise errors.ShapeError(
+            f"index_select: the index is a vector of integers, got shape {index.shape} and dtype "
+            f"{index.dtype}."
+        )
+    _check_range(index, x.shape[place], "index_select")
+    return x[(slice(None),) * place + (index,)]
+
+
+@function()
+def masked_fill(x: Any, mask: Any, value: Any) -> Any:
+    """Replace elements where the mask is True.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> x = tc.tensor([1.0, -2.0])
+        >>> x.masked_fill(x < 0, 0.0)
+        tensor([1., 0.])
+    """
+    mask = as_tensor(mask)
+    if mask.dtype != np.bool_:
+        raise errors.DtypeError(f"masked_fill: the mask must be boolean, got {mask.dtype}.")
+    return where(mask, value, x)
+
+
+# --- in place -----------------------------------------------------------------------------------
+
+
+def _copy_(self: Tensor, value: Any) -> Tensor:
+    """Overwrite the values (broadcast and cast), in place."""
+    return change(self, assign, (value,), NO_PARAMS)
+
+
+def _fill_(self: Tensor, value: Any) -> Tensor:
+    """Set every element to a number, in place."""
+    return change(self, assign, (value,), NO_PARAMS)
+
+
+def _zero_(self: Tensor) -> Tensor:
+    """Set every element to 0, in place."""
+    return change(self, assign, (0,), NO_PARAMS)
+
+
+def _masked_fill_(self: Tensor, mask: Any, value: Any) -> Tensor:
+    """Replace elements where the mask is True, in place."""
+    self[as_tensor(mask)] = value
+    return self
+
+
+for _name, _method in (
+    ("copy_", _copy_),
+    ("assign", _copy_),
+    ("fill_", _fill_),
+    ("zero_", _zero_),
+    ("masked_fill_", _masked_fill_),
+):
+    setattr(Tensor, _name, _method)
+
+
+def _numpy_take(x: Any, indices: Any, axis: Any = None) -> Any:
+    x = as_tensor(x)
+    if axis is None:
+        return x.reshape(-1)[indices]  # type: ignore[attr-defined]
+    return x[(slice(None),) * (axis % x.ndim) + (indices,)]  # type: ignore[index]
+
+
+NUMPY[np.take] = _numpy_take

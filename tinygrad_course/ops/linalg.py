@@ -1,0 +1,261 @@
+"""Products of vectors, matrices and stacks of matrices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import errors
+from ..op import PRODUCT
+from ..tensor import Tensor, apply, as_tensor
+from .define import NUMPY, function, op
+from .elementwise import mul
+from .reduce import sum
+from .shape import sum_like, unsqueeze
+
+
+@op(
+    kind="linalg",
+    symbol="@",
+    text="{a} {b}",
+    latex="{a} {b}",
+    numpy="{a} @ {b}",
+    precedence=PRODUCT,
+    public=False,
+    da=lambda g, b: g @ b.mT,
+    db=lambda g, a: a.mT @ g,
+)
+def matrix_product(a: Any, b: Any) -> Any:
+    """Y = A B for matrices and stacks of them, with dA = G Bᵀ and dB = Aᵀ G."""
+    return np.matmul(a, b)
+
+
+@function(overrides=(np.matmul,))
+def matmul(x: Any, other: Any) -> Any:
+    """Matrix product Y = A B, with dA = G Bᵀ and dB = Aᵀ G.
+
+    Vectors count as a row (left) or a column (right); leading axes of stacks broadcast, as in
+    ``np.matmul``.
+
+    Args:
+        x: (n,), (m, n) or (…, m, n).
+        other: (n,), (n, p) or (…, n, p).
+
+    Raises:
+        ShapeError: inner lengths that differ, or a 0-d operand.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> W = tc.tensor([[1.0, -3.0, 5.0], [2.0, 4.0, -6.0]])
+        >>> tc.matmul(tc.tensor([-2.0, 4.0]), W) + tc.tensor([-1.0, 1.0, 2.0])
+        tensor([  5.,  23., -32.])
+    """
+    other = as_tensor(other)
+    left, right = x.ndim, other.ndim
+    if left >= 2 and right >= 2:
+        return apply(matrix_product.op, (x, other))
+    if left == 0 or right == 0 or x.shape[-1] != other.shape[-2 if right > 1 else 0]:
+        raise errors.ShapeError(
+            f"matmul: shapes {x.shape} and {other.shape} do not multiply: the last length of the "
+            "left must equal the first of a right vector or the last but one of a right matrix. "
+            "Use * for the elementwise product, or transpose one with .mT."
+        )
+    if left == 1 and right == 1:
+        return apply(inner.op, (x, other))
+    a = unsqueeze(x, 0) if left == 1 else x
+    b = unsqueeze(other, 1) if right == 1 else other
+    y = apply(matrix_product.op, (a, b))
+    return y.squeeze(-2 if left == 1 else -1)  # type: ignore[attr-defined]
+
+
+def _matmul_operator(self: Tensor, other: Any) -> Any:
+    """``A @ B``: straight to the matrix product in the common case."""
+    if type(other) is not Tensor and not isinstance(other, Tensor):
+        return matmul(self, other)
+    if self._data.ndim >= 2 and other._data.ndim >= 2:
+        return apply(matrix_product.op, (self, other))
+    return matmul(self, other)
+
+
+Tensor.__matmul__ = _matmul_operator  # type: ignore[attr-defined]
+Tensor.__rmatmul__ = lambda self, other: matmul(other, self)  # type: ignore[attr-defined]
+
+
+@op(
+    kind="linalg",
+    symbol="·",
+    text="{a} · {b}",
+    latex=r"{a} \cdot {b}",
+    numpy="{a} @ {b}",
+    precedence=PRODUCT,
+    public=False,
+    da=lambda g, b: g * b,
+    db=lambda g, a: g * a,
+)
+def inner(a: Any, b: Any) -> Any:
+    """Scalar product of two vectors: y = Σ a b, with da = g b and db = g a."""
+    return np.dot(a, b)
+
+
+@function()
+def dot(x: Any, other: Any) -> Any:
+    """Scalar product of two vectors: y = Σᵢ aᵢ bᵢ.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.dot(tc.tensor([1.0, 2.0]), tc.tensor([3.0, 4.0]))
+        tensor(11.)
+    """
+    other = as_tensor(other)
+    if x.ndim != 1 or other.ndim != 1:
+        raise errors.ShapeError(
+            f"dot: needs two vectors, got shapes {x.shape} and {other.shape}. "
+            "Use matmul (@) for matrices."
+        )
+    return matmul(x, other)
+
+
+@function(overrides=(np.outer,))
+def outer(x: Any, vec2: Any) -> Any:
+    """Outer product of two vectors: Y[i, j] = a[i] b[j].
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.outer(tc.tensor([1.0, 2.0]), tc.tensor([3.0, 4.0]))
+        tensor([[3., 4.],
+                [6., 8.]])
+    """
+    vec2 = as_tensor(vec2)
+    if x.ndim != 1 or vec2.ndim != 1:
+        raise errors.ShapeError(f"outer: needs two vectors, got {x.shape} and {vec2.shape}.")
+    return mul(unsqueeze(x, 1), unsqueeze(vec2, 0))
+
+
+def _numpy_dot(a: Any, b: Any) -> Any:
+    a, b = as_tensor(a), as_tensor(b)
+    if a.ndim == 0 or b.ndim == 0:
+        return a * b  # type: ignore[operator]
+    if b.ndim > 2:
+        raise errors.ShapeError("np.dot: use matmul (@) for stacks of matrices.")
+    return matmul(a, b)
+
+
+NUMPY[np.dot] = _numpy_dot
+
+
+# --- einsum -------------------------------------------------------------------------------------
+
+
+def _einsum_rule(g: Any, i: int, xs: Any, subscripts: str) -> Any:
+    terms, result = subscripts.split("->")
+    names = terms.split(",")
+    mine = names[i]
+    others = names[:i] + names[i + 1 :]
+    operands = [x for j, x in enumerate(xs) if j != i]
+    available = set(result).union(*others) if others else set(result)
+    # Letters found nowhere else were summed out of this operand alone: repeat along them.
+    kept = "".join(c for c in dict.fromkeys(mine) if c in available)
+    pulled = einsum_product(g, *operands, subscripts=",".join([result, *others]) + "->" + kept)
+    return _spread_letters(pulled, kept, mine, xs[i])
+
+
+def _spread_letters(pulled: Any, kept: str, mine: str, x: Any) -> Any:
+    """Bring a cotangent with axes `kept` to the axes `mine` of the operand `x`."""
+    from .shape import broadcast_like, insert_axes
+
+    unique = "".join(dict.fromkeys(mine))
+    missing = tuple(k for k, c in enumerate(unique) if c not in kept)
+    if missing:
+        pulled = insert_axes.op(pulled, axis=missing)
+    if unique == mine:
+        return broadcast_like.op(pulled, x) if missing else pulled
+    # A repeated letter took a diagonal: put the cotangent back on it.
+    lengths = [np.shape(x)[mine.index(c)] for c in unique]
+    eyes = _diagonals(unique, mine, np.shape(x))
+    pulled = pulled * np.ones(lengths, dtype=pulled.dtype)
+    spread = "".join(chr(ord("A") + k) for k in range(len(mine)))
+    parts = [f"{c}{s}" for c, s in zip(mine, spread, strict=True)]
+    subscripts = ",".join([unique, *parts]) + "->" + spread
+    return einsum_product(pulled, *[e.astype(pulled.dtype) for e in eyes], subscripts=subscripts)
+
+
+def _diagonals(unique: str, mine: str, shape: tuple[int, ...]) -> list[Any]:
+    return [np.eye(shape[k]) for k in range(len(mine))]
+
+
+@op(
+    kind="linalg",
+    symbol="einsum",
+    numpy="np.einsum('{subscripts}', {xs})",
+    public=False,
+    dxs=_einsum_rule,
+)
+def _einsum(*xs: Any, subscripts: str = "") -> Any:
+    return np.einsum(subscripts, *xs)
+
+
+einsum_product = _einsum.op
+
+
+@function(method=False)
+def einsum(tensors: Any, *operands: Any) -> Any:
+    """Einstein summation: ``einsum("ij,jk->ik", A, B)``; letters absent on the right are summed.
+
+    Args:
+        tensors: the subscripts, with ``...`` and an implicit right side as in NumPy.
+        operands: the tensors, one per term.
+
+    Raises:
+        ShapeError: a wrong number of terms or axes, or one letter for different lengths.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> A = tc.tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> tc.einsum("ij->j", A)
+        tensor([4., 6.])
+    """
+    if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
+        operands = tuple(operands[0])
+    parts = tuple(as_tensor(x) for x in operands)
+    full = _expand_subscripts(tensors, parts)
+    return apply(einsum_product, parts, {"subscripts": full})
+
+
+def _expand_subscripts(subscripts: Any, parts: tuple[Tensor, ...]) -> str:
+    """Write an einsum with an explicit right side and letters instead of the ellipsis."""
+    if not isinstance(subscripts, str):
+        raise errors.DtypeError(f"einsum: the subscripts are a string, got {subscripts!r:.40}.")
+    text = subscripts.replace(" ", "")
+    left, arrow, right = text.partition("->")
+    terms = left.split(",")
+    if len(terms) != len(parts):
+        raise errors.ShapeError(
+            f"einsum: {subscripts!r} has {len(terms)} terms for {len(parts)} operands."
+        )
+    free = [c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" if c not in text]
+    extra = 0
+    expanded = []
+    for term, x in zip(terms, parts, strict=True):
+        letters = term.replace("...", "")
+        room = x.ndim - len(letters)
+        if room < 0 or (room and "..." not in term):
+            raise errors.ShapeError(
+                f"einsum: the term {term!r} names {len(letters)} axes, its operand has shape "
+                f"{x.shape}."
+            )
+        extra = max(extra, room)
+        expanded.append((term, room))
+    dots = "".join(free[:extra])
+    written = [t.replace("...", dots[len(dots) - room :]) for t, room in expanded]
+    if not arrow:
+        joined = "".join(written)
+        right = "..." + "".join(sorted(c for c in set(joined) if joined.count(c) == 1))
+        right = right.replace("...", dots) if extra else right[3:]
+        right = dots + "".join(c for c in right if c not in dots)
+    return ",".join(written) + "->" + right.replace("...", dots)
+
+
+NUMPY[np.einsum] = einsum
+
+__all__ = ["dot", "einsum", "matmul", "outer", "sum", "sum_like"]
