@@ -147,7 +147,7 @@ def _seeds(
     cotangents: list[Any] = []
     for y, g in zip(outputs, given, strict=True):
         view = y._view
-        if view is not None and view.seen < y._memory[0]:
+        if view is not None and view.seen < y._stamp()[0]:
             refresh(y)
         if not y._requires_grad:
             raise errors.GraphError(
@@ -345,16 +345,17 @@ def _refuse_overwritten(node: Node, rule: Any) -> None:
     for i in positions:
         read = node.inputs[i]
         if isinstance(read, Node):
-            stale = read.memory[0] > node.time and read.data is node.arrays[i]
+            memory, same = read.memory, read.data is node.arrays[i]
             name = read.name or read.op.name
         elif isinstance(read, Tensor):
-            stale = read._memory[0] > node.time and read._data is node.arrays[i]
+            memory, same = read._memory, read._data is node.arrays[i]
             name = read.name or f"input {i}"
         else:
             continue
-        if stale:
+        if memory is not None and memory[0] > node.time and same:
             _raise_overwritten(node, f"its input {name!r} of shape {np.shape(node.arrays[i])}")
-    if 1 in rule.reads and node.memory[0] > node.time:
+    memory = node.memory
+    if 1 in rule.reads and memory is not None and memory[0] > node.time:
         _raise_overwritten(node, f"its result of shape {node.data.shape}")
 
 
@@ -387,7 +388,7 @@ def _deposit(cotangent_of: dict[Source, Any], shared: set[int], recorded: bool) 
             leaf.grad = before.detach() + wrap(np.asarray(g))
         else:
             np.add(before._data, g, out=before._data)
-            before._memory[0] = last_write[0] = tick()
+            before._stamp()[0] = last_write[0] = tick()
 
 
 # --- hooks --------------------------------------------------------------------------------------

@@ -79,9 +79,7 @@ def _fits(x: Tensor, arrays: list[Any]) -> bool:
 
 def stamp(x: Tensor) -> None:
     """Note that the memory of `x` was written now."""
-    now = tick()
-    x._memory[0] = now
-    last_write[0] = now
+    x._stamp()[0] = last_write[0] = tick()
 
 
 def _write(x: Tensor, values: Any, op: Op) -> None:
@@ -131,16 +129,16 @@ def _rebase(x: Tensor, node: Node, requires_grad: bool) -> None:
     recorded_view = view is not None and view.op is not None
     base_old = _copy_with_history(view.base) if view is not None and recorded_view else None
     node.data = x._data
-    node.memory = x._memory
+    node.memory = x._stamp()
     node.time = tick()
     x._node = node
     x._requires_grad = requires_grad
     if view is None or base_old is None:
         return
-    view.seen = x._memory[0]
+    view.seen = x._stamp()[0]
     params = {"view": view.op, "view_params": view.params}
     out = apply(assign_view, (base_old, x), params)
-    view.seen = x._memory[0]
+    view.seen = x._stamp()[0]
     if out._node is not None:
         _rebase(view.base, out._node, out._requires_grad)
 

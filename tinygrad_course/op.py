@@ -25,6 +25,9 @@ from typing import Any
 
 REGISTRY: dict[str, Op] = {}
 
+# The class whose instances record (set by `tensor`), and what records: ``record(op, inputs, params)``.
+recorders: list[Any] = [(), None]
+
 KINDS = ("elementwise", "reduction", "shape", "index", "linalg", "random", "custom")
 
 # Binding strengths for printers: a child is bracketed when it binds less tightly than its parent.
@@ -76,6 +79,8 @@ class Op:
         symbol: the few characters a drawing puts in the operation's circle.
         text, latex, numpy: templates over the names of inputs and parameters.
         precedence: how tightly `text` binds.
+        like: names of inputs that rules use only for their shape.
+        differentiable: True when at least one input has a derivative rule.
     """
 
     __slots__ = (
@@ -95,6 +100,7 @@ class Op:
         "precedence",
         "ufunc",
         "like",
+        "differentiable",
         "doc",
     )
 
@@ -138,6 +144,9 @@ class Op:
         self.doc = doc
         # Inputs that rules use only for their shape; "xs[0]" means the first of a variadic op.
         self.like = tuple(like.split())
+        taken = {"g", "y", "i"} & {*inputs, *self.params}
+        if taken:
+            raise ValueError(f"op {name!r}: {sorted(taken)} have a fixed meaning in rules; rename")
         rules = rules or {}
         stray = set(rules) - set(inputs)
         if stray:
@@ -147,11 +156,7 @@ class Op:
         self.rules: tuple[Rule | None, ...] = tuple(
             Rule(rules[n], names, self.like) if n in rules else None for n in inputs
         )
-
-    @property
-    def differentiable(self) -> bool:
-        """True when at least one input has a derivative rule."""
-        return any(rule is not None for rule in self.rules)
+        self.differentiable = any(rule is not None for rule in self.rules)
 
     def rule(self, position: int) -> Rule | None:
         """Return the rule of the input at `position` (all inputs of a variadic op share one)."""
@@ -162,11 +167,15 @@ class Op:
 
         Arrays in, array out; as soon as one input is a tensor, the result is a recorded tensor.
         """
+        if params:
+            params = {**self.defaults, **params}
+        else:
+            params = self.defaults
+        kind, record = recorders
         for x in inputs:
-            record = getattr(type(x), "_record", None)
-            if record is not None:
-                return record(self, inputs, {**self.defaults, **params})
-        return self.forward(*inputs, **{**self.defaults, **params})
+            if isinstance(x, kind):
+                return record(self, inputs, params)
+        return self.forward(*inputs, **params)
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"

@@ -22,7 +22,7 @@ import numpy as np
 
 from . import errors
 from ._methods import TensorMethods
-from .op import Op
+from .op import Op, recorders
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +43,21 @@ tick: Callable[[], int] = itertools.count(1).__next__
 last_write = [0]
 
 NO_PARAMS: dict[str, Any] = {}
-SCALARS = (bool, int, float, np.generic)
+PYTHON_NUMBERS = frozenset((float, int, bool))
+
+# Bit mask of inputs that need a gradient -> their positions: shared, so that a node stays small.
+_POSITIONS: dict[int, tuple[int, ...]] = {}
+
+
+def positions_of(mask: int) -> tuple[int, ...]:
+    """Return the positions of the bits set in `mask`."""
+    found = _POSITIONS.get(mask)
+    if found is None:
+        found = tuple(i for i in range(mask.bit_length()) if mask >> i & 1)
+        if mask < 256:
+            _POSITIONS[mask] = found
+    return found
+
 
 
 class Node:
@@ -59,7 +73,7 @@ class Node:
         time: creation order; larger than every input's.
         scope: the modules it was recorded in.
         name: a readable name such as ``Z[1]``, or None.
-        memory: the write stamp of `data`.
+        memory: the write stamp of `data`, or None while it was never written nor shared.
         spent: True after a backward pass that did not retain the graph.
         extra: hooks and other rare things, or None.
     """
@@ -77,7 +91,6 @@ class Node:
         "name",
         "spent",
         "extra",
-        "__weakref__",
     )
 
     def __init__(
@@ -87,8 +100,7 @@ class Node:
         arrays: tuple[Any, ...],
         params: dict[str, Any],
         data: Any,
-        needs: list[int],
-        memory: list[int],
+        needs: tuple[int, ...],
         scope: tuple[Any, Any] | None,
     ) -> None:
         """Record `op`, computed just now."""
@@ -98,7 +110,7 @@ class Node:
         self.params = params
         self.data = data
         self.needs = needs
-        self.memory = memory
+        self.memory: list[int] | None = None
         self.time = tick()
         self.scope = scope
         self.name: str | None = None
@@ -123,7 +135,7 @@ class View:
         self.base = base
         self.op = op
         self.params = params
-        self.seen = base._memory[0]
+        self.seen = base._stamp()[0]
 
 
 class Tensor(TensorMethods):
@@ -165,7 +177,7 @@ class Tensor(TensorMethods):
     _node: Node | None
     _requires_grad: bool
     grad: Tensor | None
-    _memory: list[int]
+    _memory: list[int] | None
     _view: View | None
     _name: str | None
     _hooks: dict[int, Callable[[Tensor], Any]] | None
@@ -188,10 +200,20 @@ class Tensor(TensorMethods):
         self._node = None
         self._requires_grad = False
         self.grad = None
-        self._memory = [0]
+        self._memory = None
         self._view = None
         self._name = None
         self._hooks = None
+
+    def _stamp(self) -> list[int]:
+        """Return the write stamp of this memory: a cell that all its tensors and nodes share."""
+        if self._memory is None:
+            self._memory = [0]
+            if self._node is not None:
+                if self._node.memory is None:
+                    self._node.memory = self._memory
+                self._memory = self._node.memory
+        return self._memory
 
     # --- what it is -------------------------------------------------------------------------
 
@@ -256,8 +278,11 @@ class Tensor(TensorMethods):
                 f"data: a tensor that requires grad holds floats, got dtype {array.dtype}. "
                 "Convert the new value with .float() first."
             )
+        if self._memory is not None:
+            # What was computed from the old values must not be differentiated with the new.
+            self._memory[0] = last_write[0] = tick()
         self._data = array
-        self._memory = value._memory if isinstance(value, Tensor) else [0]
+        self._memory = value._stamp() if isinstance(value, Tensor) else None
         self._view = None
 
     def numpy(self) -> Array:
@@ -280,7 +305,7 @@ class Tensor(TensorMethods):
     def detach(self) -> Tensor:
         """Return a tensor on the same memory, without history."""
         out = wrap(self._data)
-        out._memory = self._memory
+        out._memory = self._stamp()
         out._view = View(self, None, NO_PARAMS)
         out._name = self.name
         return out
@@ -494,26 +519,23 @@ def apply(op: Op, inputs: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS) -
     """
     arrays = []
     sources = []
-    needs = []
-    position = 0
+    needs = 0
+    bit = 1
     for x in inputs:
         if isinstance(x, Tensor):
             view = x._view
-            if view is not None and view.seen < x._memory[0]:
+            if view is not None and view.seen < x._memory[0]:  # type: ignore[index]
                 refresh(x)
             arrays.append(x._data)
             sources.append(x._node or x)
             if x._requires_grad:
-                needs.append(position)
-        elif isinstance(x, SCALARS):
-            arrays.append(x)
-            sources.append(x)
+                needs |= bit
         else:
-            # A private copy: a caller may reuse its buffer before the backward pass.
-            x = operand(op, x)
+            if type(x) not in PYTHON_NUMBERS:
+                x = operand(op, x)
             arrays.append(x)
             sources.append(x)
-        position += 1
+        bit += bit
     try:
         data = op.forward(*arrays, **params)
     except (ValueError, TypeError, IndexError) as error:
@@ -524,19 +546,18 @@ def apply(op: Op, inputs: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS) -
     out = _new(Tensor)
     out._data = data
     out.grad = None
+    out._memory = None
     out._view = None
     out._name = None
     out._hooks = None
     mode = recording.get()
     if (needs and mode & RECORD_GRAD) or mode & RECORD_ALL:
-        memory = out._memory = [0]
         out._node = Node(
-            op, tuple(sources), tuple(arrays), params, data, needs, memory, scope.get()
+            op, tuple(sources), tuple(arrays), params, data, positions_of(needs), scope.get()
         )
-        out._requires_grad = bool(needs) and op.differentiable and data.dtype.kind == "f"
+        out._requires_grad = needs != 0 and op.differentiable and data.dtype.kind == "f"
     else:
         out._node = None
-        out._memory = [0]
         out._requires_grad = False
     if op.view and np.may_share_memory(data, arrays[0]):
         link(out, inputs[0], op, params)
@@ -548,16 +569,16 @@ def apply(op: Op, inputs: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS) -
 
 
 _new = object.__new__
-Tensor._record = staticmethod(apply)  # type: ignore[attr-defined]
+recorders[:] = [Tensor, apply]
 
 
 def link(out: Tensor, base: Any, op: Op | None, params: dict[str, Any]) -> None:
     """Note that `out` shares `base`'s memory, as ``op(base, **params)``."""
     if not isinstance(base, Tensor):
         return
-    out._memory = base._memory
+    out._memory = base._stamp()
     if out._node is not None:
-        out._node.memory = base._memory
+        out._node.memory = out._memory
     # A view made while nothing is recorded stays outside the history, like `detach`.
     out._view = View(base, op if is_recording() else None, params)
 
@@ -570,13 +591,16 @@ def refresh(x: Tensor) -> None:
         fresh = apply(view.op, (view.base,), view.params)
         x._node = fresh._node
         x._requires_grad = fresh._requires_grad
-    view.seen = x._memory[0]
+    view.seen = x._stamp()[0]
 
 
 def operand(op: Op, value: Any) -> Array:
     """Return an array for an operand that is neither a tensor nor a number, or refuse it."""
-    if isinstance(value, (np.ndarray, list, tuple)) or hasattr(value, "__array__"):
+    if isinstance(value, (np.generic, np.ndarray, list, tuple)) or hasattr(value, "__array__"):
+        # A private copy: a caller may reuse its buffer before the backward pass.
         return to_array(value, copy=True)
+    if isinstance(value, (float, int)):
+        return value  # type: ignore[return-value]  # a subclass of a Python number
     raise errors.DtypeError(
         f"{op.name}: operands are tensors, arrays or numbers, got "
         f"{type(value).__name__} ({value!r:.40})."

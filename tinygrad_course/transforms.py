@@ -32,7 +32,7 @@ def _leaf(value: Any, name: str) -> Tensor:
         return x.view(x.shape) if x.ndim else x.reshape(())  # a node of its own
     out = wrap(x._data)
     out._name = x.name
-    out._memory = x._memory
+    out._memory = x._stamp()
     out._requires_grad = True
     return out
 

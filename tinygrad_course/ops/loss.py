@@ -29,14 +29,14 @@ def _least(a: Any) -> Any:
 
 @op(
     symbol="L",
-    text="-({y} * log({a}) + (1 - {y}) * log(1 - {a}))",
-    latex=r"-\left({y}\log {a} + (1 - {y})\log(1 - {a})\right)",
-    numpy="-({y} * np.log({a}) + (1 - {y}) * np.log(1 - {a}))",
+    text="-({target} * log({a}) + (1 - {target}) * log(1 - {a}))",
+    latex=r"-\left({target}\log {a} + (1 - {target})\log(1 - {a})\right)",
+    numpy="-({target} * np.log({a}) + (1 - {target}) * np.log(1 - {a}))",
     public=False,
-    da=lambda g, a, y: g * (a - y) / np.maximum(a * (1 - a), 1e-12),
-    dy=lambda g, a: g * (np.log(1 - a) - np.log(a)),
+    da=lambda g, a, target: g * (a - target) / np.maximum(a * (1 - a), 1e-12),
+    dtarget=lambda g, a: g * (np.log(1 - a) - np.log(a)),
 )
-def bce(a: Any, y: Any) -> Any:
+def bce(a: Any, target: Any) -> Any:
     """Binary cross-entropy L(a, y) = −(y log a + (1 − y) log(1 − a)).
 
     The logarithms are clamped at −100 and the derivative's denominator at 1e-12, as in PyTorch.
@@ -44,25 +44,23 @@ def bce(a: Any, y: Any) -> Any:
     least = _least(a)
     b = 1 - a
     if a.size and not (np.minimum.reduce(a, axis=None) > least < np.minimum.reduce(b, axis=None)):
-        return -(y * _log_clamped(a) + (1 - y) * _log_clamped(b))
-    # −(log b + y (log a − log b)): two logarithms and three sweeps, in place.
-    log_b = np.log(b)
-    out = np.log(a)
-    out -= log_b
-    out = y * out
-    out += log_b
+        return -(target * _log_clamped(a) + (1 - target) * _log_clamped(b))
+    np.log(b, out=b)
+    b *= 1 - target
+    out = target * np.log(a)
+    out += b
     return np.negative(out, out=out)
 
 
 @op(
     symbol="L",
-    text="max({z}, 0) - {z} * {y} + log(1 + exp(-|{z}|))",
-    latex=r"\max({z}, 0) - {z}\,{y} + \log(1 + e^{{-|{z}|}})",
-    numpy="np.logaddexp(0, {z}) - {z} * {y}",
+    text="max({z}, 0) - {z} * {target} + log(1 + exp(-|{z}|))",
+    latex=r"\max({z}, 0) - {z}\,{target} + \log(1 + e^{{-|{z}|}})",
+    numpy="np.logaddexp(0, {z}) - {z} * {target}",
     public=False,
-    dz=lambda g, z, y: g * (sigmoid.op(z) - y),
-    dy=lambda g, z: -g * z,
+    dz=lambda g, z, target: g * (sigmoid.op(z) - target),
+    dtarget=lambda g, z: -g * z,
 )
-def bce_with_logits(z: Any, y: Any) -> Any:
+def bce_with_logits(z: Any, target: Any) -> Any:
     """Binary cross-entropy of σ(z): log(1 + eᶻ) − z y, finite for every z; dz = g (σ(z) − y)."""
-    return np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z)))
+    return np.maximum(z, 0) - z * target + np.log1p(np.exp(-np.abs(z)))
