@@ -45,19 +45,19 @@ last_write = [0]
 NO_PARAMS: dict[str, Any] = {}
 PYTHON_NUMBERS = frozenset((float, int, bool))
 
-# Bit mask of inputs that need a gradient -> their positions: shared, so that a node stays small.
-_POSITIONS: dict[int, tuple[int, ...]] = {}
 
 
-def positions_of(mask: int) -> tuple[int, ...]:
-    """Return the positions of the bits set in `mask`."""
-    found = _POSITIONS.get(mask)
-    if found is None:
+class _Positions(dict[int, tuple[int, ...]]):
+    """Bit mask of inputs that need a gradient -> their positions; shared, so nodes stay small."""
+
+    def __missing__(self, mask: int) -> tuple[int, ...]:
         found = tuple(i for i in range(mask.bit_length()) if mask >> i & 1)
         if mask < 256:
-            _POSITIONS[mask] = found
-    return found
+            self[mask] = found
+        return found
 
+
+positions_of = _Positions()
 
 
 class Node:
@@ -537,7 +537,7 @@ def apply(op: Op, inputs: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS) -
             sources.append(x)
         bit += bit
     try:
-        data = op.forward(*arrays, **params)
+        data = op.forward(*arrays, **params) if params else op.forward(*arrays)
     except (ValueError, TypeError, IndexError) as error:
         explain(op, arrays, params, error)
     if type(data) is not np.ndarray:
@@ -553,7 +553,7 @@ def apply(op: Op, inputs: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS) -
     mode = recording.get()
     if (needs and mode & RECORD_GRAD) or mode & RECORD_ALL:
         out._node = Node(
-            op, tuple(sources), tuple(arrays), params, data, positions_of(needs), scope.get()
+            op, tuple(sources), tuple(arrays), params, data, positions_of[needs], scope.get()
         )
         out._requires_grad = needs != 0 and op.differentiable and data.dtype.kind == "f"
     else:
