@@ -7,6 +7,8 @@ the operation, what it got, what it expected, the cure.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class TinygradCourseError(Exception):
     """Base class of all errors raised on purpose by this package."""
@@ -41,7 +43,17 @@ class AnomalyError(GraphError):
 
 
 class GradcheckError(TinygradCourseError, RuntimeError):
-    """Analytic and numeric derivatives disagree."""
+    """Analytic and numeric derivatives disagree, or cannot be compared.
+
+    Attributes:
+        report: the `GradientReport`, when the comparison was made.
+    """
+
+    report: Any = None
+
+
+class NothingToCheckError(GradcheckError, ValueError):
+    """A gradient check without a floating-point input or output that requires grad."""
 
 
 class CheckpointError(TinygradCourseError, ValueError):
@@ -50,6 +62,13 @@ class CheckpointError(TinygradCourseError, ValueError):
 
 class StateDictError(TinygradCourseError, KeyError, RuntimeError):
     """State-dict keys or shapes that do not fit the module or optimizer."""
+
+    def __str__(self) -> str:  # KeyError would print the repr of the message
+        return str(self.args[0]) if self.args else ""
+
+
+class ModuleError(TinygradCourseError, AttributeError, KeyError):
+    """A module that was not set up, or that has no part of that name."""
 
     def __str__(self) -> str:  # KeyError would print the repr of the message
         return str(self.args[0]) if self.args else ""
