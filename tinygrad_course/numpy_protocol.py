@@ -59,6 +59,8 @@ def _array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: 
     made = UFUNC_OPS.get(ufunc)
     if method == "__call__" and made is not None and not kwargs:
         return apply(made, inputs)
+    if method == "__call__" and ufunc in NUMPY and not kwargs:
+        return NUMPY[ufunc](*inputs)
     if method == "reduce" and ufunc in _REDUCTIONS:
         # np.add.reduce works along axis 0 by default, np.sum over all.
         kwargs = {k: v for k, v in kwargs.items() if v is not None or k == "axis"}

@@ -15,7 +15,7 @@ import numpy as np
 from . import errors
 from .autograd import grad as _grad
 from .modes import enable_grad
-from .ops.shape import stack
+from .ops.join import stack
 from .tensor import Tensor, as_tensor, wrap
 
 Fun = Callable[..., Any]

@@ -1,16 +1,33 @@
 """The operations, by family. Importing this package defines them all and their `Tensor` methods."""
 
-from . import activation, convert, elementwise, index, linalg, loss, reduce, shape
+from . import (
+    activation,
+    compare,
+    convert,
+    elementwise,
+    index,
+    join,
+    linalg,
+    loss,
+    random,
+    reduce,
+    shape,
+    special,
+)
 from .define import FUNCTIONS
 
 __all__ = [
     "FUNCTIONS",
     "activation",
+    "compare",
     "convert",
     "elementwise",
     "index",
+    "join",
     "linalg",
     "loss",
+    "random",
     "reduce",
     "shape",
+    "special",
 ]

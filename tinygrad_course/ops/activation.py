@@ -5,11 +5,15 @@ Each forward is written so that it neither overflows nor warns, however large it
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from .define import op
+from .. import errors
+from ..tensor import apply
+from .define import function, op
+from .special import erf
 
 
 @op(
@@ -84,7 +88,7 @@ def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
     text="elu({x})",
     latex=r"\mathrm{{elu}}({x})",
     numpy="np.where({x} > 0, {x}, {alpha} * np.expm1(np.minimum({x}, 0)))",
-    dx=lambda g, x, alpha: g * np.where(x > 0, np.ones_like(x), alpha * np.exp(np.minimum(x, 0))),
+    dx=lambda g, x, alpha: np.where(x > 0, g, g * alpha * np.exp(np.minimum(x, 0))),
 )
 def elu(x: Any, alpha: float = 1.0) -> Any:
     """Exponential linear unit: y = x where x > 0, else α (eˣ − 1).
@@ -127,10 +131,13 @@ def softplus(x: Any) -> Any:
     text="silu({x})",
     latex=r"\mathrm{{silu}}({x})",
     numpy="{x} / (1 + np.exp(-{x}))",
-    dx=lambda g, y, x: g * (y + sigmoid.op(x) * (1 - y)),
+    dx=lambda g, x: g * _silu_slope(x, sigmoid.op(x)),
 )
 def silu(x: Any) -> Any:
-    """SiLU (swish): y = x σ(x), with dx = g (y + σ(x) (1 − y)).
+    """SiLU (swish): y = x σ(x), with dx = g σ(x) (1 + x (1 − σ(x))).
+
+    Source:
+        Elfwing, Uchibe, Doya 2017, arXiv:1702.03118.
 
     Example:
         >>> import tinygrad_course as tc
@@ -140,7 +147,89 @@ def silu(x: Any) -> Any:
     return x * sigmoid.op.forward(x)
 
 
+def _silu_slope(x: Any, s: Any) -> Any:
+    return s * (1 + x * (1 - s))
+
+
+# --- GELU ---------------------------------------------------------------------------------------
+
+_ROOT_HALF = math.sqrt(0.5)
+_ROOT_2_OVER_PI = math.sqrt(2.0 / math.pi)
+
+
 @op(
+    symbol="gelu",
+    text="gelu({x})",
+    latex=r"\mathrm{{gelu}}({x})",
+    numpy="{x} * (1 + np.vectorize(math.erf)({x} * 0.5**0.5)) / 2",
+    public=False,
+    dx=lambda g, x: g * _gelu_slope(x),
+)
+def gelu_exact(x: Any) -> Any:
+    """GELU: y = x Φ(x), with Φ the standard normal distribution; dx = g (Φ(x) + x φ(x))."""
+    return x * (0.5 * (1 + erf.op.forward(x * _ROOT_HALF)))
+
+
+def _gelu_slope(x: Any) -> Any:
+    density = np.exp(-0.5 * (x * x)) * (0.5 * _ROOT_2_OVER_PI)
+    return 0.5 * (1 + erf.op(x * _ROOT_HALF)) + x * density
+
+
+@op(
+    symbol="gelu",
+    text="gelu_tanh({x})",
+    latex=r"\mathrm{{gelu}}({x})",
+    numpy="{x} * (1 + np.tanh(np.sqrt(2 / np.pi) * ({x} + 0.044715 * {x} ** 3))) / 2",
+    public=False,
+    quiet=True,
+    dx=lambda g, x: g * _gelu_tanh_slope(x, np.tanh(_gelu_inner(x))),
+)
+def gelu_tanh(x: Any) -> Any:
+    """GELU with Φ(x) approximated by (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2."""
+    return x * (0.5 * (1 + np.tanh(_gelu_inner(x))))
+
+
+def _gelu_inner(x: Any) -> Any:
+    return _ROOT_2_OVER_PI * (x * (1 + 0.044715 * (x * x)))
+
+
+def _gelu_tanh_slope(x: Any, t: Any) -> Any:
+    inner = _ROOT_2_OVER_PI * (1 + (3 * 0.044715) * (x * x))
+    # Where tanh is ±1 its derivative is 0, however large x is: no 0 · inf.
+    bend = np.where(t * t < 1, x * (1 - t * t) * inner, 0)
+    return 0.5 * (1 + t + bend)
+
+
+@function()
+def gelu(x: Any, approximate: str = "none") -> Any:
+    """Gaussian error linear unit: y = x Φ(x), with Φ the standard normal distribution function.
+
+    Args:
+        x: the tensor.
+        approximate: ``none`` for the exact Φ, ``tanh`` for (1 + tanh(√(2/π)(x + 0.044715 x³))) / 2.
+
+    Raises:
+        ArgumentError: another `approximate`.
+
+    Source:
+        Hendrycks, Gimpel 2016, arXiv:1606.08415.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.gelu(tc.tensor([-1.0, 0.0, 1.0]))
+        tensor([-0.1587,  0.    ,  0.8413])
+    """
+    if approximate not in ("none", "tanh"):
+        raise errors.ArgumentError(f"gelu: approximate is 'none' or 'tanh', got {approximate!r}.")
+    return apply((gelu_exact if approximate == "none" else gelu_tanh).op, (x,))
+
+
+# --- softmax ------------------------------------------------------------------------------------
+
+
+@op(
+    kind="reduction",
+    quiet=True,
     symbol="softmax",
     text="softmax({x})",
     latex=r"\mathrm{{softmax}}({x})",
@@ -160,11 +249,13 @@ def softmax(x: Any, axis: int = -1) -> Any:
         >>> tc.softmax(tc.tensor([0.0, 1.0, 2.0]))
         tensor([0.09  , 0.2447, 0.6652])
     """
-    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    e = np.exp(x - np.max(x, axis=axis, keepdims=True, initial=-np.inf))
     return e / np.sum(e, axis=axis, keepdims=True)
 
 
 @op(
+    kind="reduction",
+    quiet=True,
     symbol="log softmax",
     text="log_softmax({x})",
     latex=r"\log\mathrm{{softmax}}({x})",
@@ -184,5 +275,5 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
         >>> tc.log_softmax(tc.tensor([0.0, 1.0, 2.0]))
         tensor([-2.4076, -1.4076, -0.4076])
     """
-    shifted = x - np.max(x, axis=axis, keepdims=True)
+    shifted = x - np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))

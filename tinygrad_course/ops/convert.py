@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from .. import errors
-from ..tensor import Tensor, apply
+from ..tensor import Tensor, apply, wrap
+from .define import attach
 from .elementwise import cast
 from .shape import matrix_transpose, permute
 
@@ -66,8 +67,6 @@ def contiguous(self: Tensor) -> Tensor:
 
 def argsort(self: Tensor, dim: int = -1, descending: bool = False) -> Tensor:
     """Return the indices that sort the tensor along an axis; no derivative."""
-    from ..tensor import wrap
-
     order = np.argsort(-self._data if descending else self._data, axis=dim, kind="stable")
     return wrap(order)
 
@@ -96,8 +95,15 @@ def is_floating_point(self: Tensor) -> bool:
     return self.dtype.kind == "f"
 
 
-for _method in (to, cpu, size, numel, contiguous, argsort, type_as, is_floating_point):
-    setattr(Tensor, _method.__name__, _method)
+def dim(self: Tensor) -> int:
+    """Return the number of axes."""
+    return self.ndim
+
+
+attach(to, "to", "astype")
+attach(numel, "numel", "nelement")
+for _method in (cpu, size, contiguous, argsort, type_as, is_floating_point, dim):
+    attach(_method, _method.__name__)
 for _name, _kind in (
     ("float", np.float32),
     ("double", np.float64),
@@ -106,9 +112,6 @@ for _name, _kind in (
     ("int", np.int32),
     ("bool", np.bool_),
 ):
-    setattr(Tensor, _name, _converter(_kind, _name))
-setattr(Tensor, "astype", to)
-setattr(Tensor, "nelement", numel)
-setattr(Tensor, "dim", lambda self: self.ndim)
-setattr(Tensor, "T", property(_transposed))
-setattr(Tensor, "mT", property(_matrix_transposed))
+    attach(_converter(_kind, _name), _name)
+attach(property(_transposed), "T")
+attach(property(_matrix_transposed), "mT")

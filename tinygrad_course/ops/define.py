@@ -17,7 +17,7 @@ import numpy as np
 from .. import errors
 from ..inplace import change
 from ..op import ATOM, Op, register
-from ..tensor import Tensor, apply, as_tensor
+from ..tensor import PYTHON_NUMBERS, Tensor, apply, as_tensor
 
 # NumPy function or ufunc -> what to call when it is given a tensor.
 NUMPY: dict[Any, Callable[..., Any]] = {}
@@ -26,6 +26,14 @@ UFUNC_OPS: dict[Any, Op] = {}
 FUNCTIONS: dict[str, Any] = {}
 
 ALIASES = {"dim": "axis", "keepdim": "keepdims", "dims": "axis", "unbiased": "correction"}
+# Names for lengths or axes given as `f(x, 2, 3)`: also accepted as one keyword.
+STARRED = frozenset({"shape", "size", "sizes", "dims", "dim", "axes", "axis", "reps", "repeats"})
+
+
+def attach(method: Any, *names: str) -> None:
+    """Make `method` (a function or a property) a member of `Tensor` under `names`."""
+    for name in names:
+        setattr(Tensor, name, method)
 
 
 class Function(Protocol):
@@ -53,7 +61,9 @@ def op(
     operator: str = "",
     quiet: bool = False,
     public: bool = True,
-    methods: tuple[str, ...] = (),
+    inplace: bool = True,
+    also: tuple[str, ...] = (),
+    keywords: dict[str, str] | None = None,
     **derivatives: Callable[..., Any],
 ) -> Callable[[Callable[..., Any]], Function]:
     """Define a primitive operation; the decorated function is its forward on arrays.
@@ -62,14 +72,20 @@ def op(
         kind: one of `op.KINDS`.
         view: the result shares the first input's memory.
         like: inputs (space separated) that rules use only for their shape.
-        symbol, text, latex, numpy, precedence: see `Op`.
+        symbol: what a drawing writes in the operation's circle.
+        text: how an equation writes it, as a template over inputs and parameters.
+        latex: the same for LaTeX.
+        numpy: the same for NumPy source.
+        precedence: how tightly `text` binds.
         ufunc: a NumPy ufunc that is the forward (the function's body is then not used); calling
             it on a tensor records this operation.
         overrides: NumPy functions that, called on a tensor, record this operation.
         operator: Python operator, such as ``mul`` for ``*`` (gives ``__mul__`` and ``__rmul__``).
         quiet: silence floating-point warnings: at a singularity the result is NaN or Inf.
         public: export it and make it a method; otherwise it only serves derivative rules.
-        methods: further method names.
+        inplace: an elementwise operation gets an in-place method too, such as ``exp_``.
+        also: further names, as a function and as a method.
+        keywords: further names of arguments, such as PyTorch's ``exponent``.
         derivatives: ``dx=rule`` for each input ``x`` that has a derivative.
     """
 
@@ -102,7 +118,7 @@ def op(
                 doc=inspect.getdoc(forward) or "",
             )
         )
-        call: Any = _public(made, forward)
+        call: Any = _public(made, forward, keywords or {})
         if operator:
             _operator(operator, made)
         if ufunc is not None:
@@ -110,37 +126,52 @@ def op(
         for numpy_function in overrides:
             NUMPY[numpy_function] = call
         if public:
-            FUNCTIONS[name] = call
-            for method in (name, *methods):
-                setattr(Tensor, method, call)
-            if kind == "elementwise" and made.differentiable:
-                setattr(Tensor, f"{name}_", _inplace(made))
+            for alias in (name, *also):
+                FUNCTIONS[alias] = call
+            attach(call, name, *also)
+            if inplace and kind == "elementwise" and made.rules[0] is not None:
+                method = _inplace(made, keywords or {})
+                attach(method, *(f"{alias}_" for alias in (name, *also)))
         return call  # type: ignore[no-any-return]
 
     return define
 
 
 def function(
-    *, overrides: tuple[Any, ...] = (), method: bool = True, methods: tuple[str, ...] = ()
+    *,
+    overrides: tuple[Any, ...] = (),
+    method: bool = True,
+    also: tuple[str, ...] = (),
+    keywords: dict[str, str] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Define a function composed of others; its first argument becomes a tensor.
 
     Args:
         overrides: NumPy functions that, called on a tensor, call this one.
         method: make it a method of `Tensor`.
-        methods: further method names.
+        also: further names, as a function and as a method.
+        keywords: further names of arguments, such as NumPy's ``a_min``.
     """
 
     def define(body: Callable[..., Any]) -> Callable[..., Any]:
         name = body.__name__.rstrip("_")
-        names = list(inspect.signature(body).parameters)
+        parameters = inspect.signature(body).parameters
+        names = [n for n, p in parameters.items() if p.kind is not p.VAR_POSITIONAL]
+        starred = len(names) < len(parameters)
         first = names[0]
+        place = names.index("axis") if "axis" in names else -1
 
         @functools.wraps(body)
         def call(*args: Any, **kwargs: Any) -> Any:
             if kwargs:
-                kwargs = _rename(kwargs, names)
+                kwargs = _rename(kwargs, names, keywords or {})
+                if starred:
+                    args = (*args, *(kwargs.pop(k) for k in list(kwargs) if k in STARRED))
+            if type(kwargs.get("axis")) is list:
+                kwargs["axis"] = tuple(kwargs["axis"])
             if args:
+                if 0 < place < len(args) and type(args[place]) is list:
+                    args = (*args[:place], tuple(args[place]), *args[place + 1 :])
                 if not isinstance(args[0], Tensor) and first != "tensors":
                     args = (as_tensor(args[0]), *args[1:])
             elif first in kwargs and first != "tensors":
@@ -150,12 +181,12 @@ def function(
             except TypeError as error:
                 raise _call_error(name, body, error) from None
 
-        FUNCTIONS[name] = call
+        for alias in (name, *also):
+            FUNCTIONS[alias] = call
         for numpy_function in overrides:
             NUMPY[numpy_function] = call
         if method:
-            for method_name in (name, *methods):
-                setattr(Tensor, method_name, call)
+            attach(call, name, *also)
         return call
 
     return define
@@ -179,16 +210,18 @@ def _signature(forward: Callable[..., Any]) -> tuple[tuple[str, ...], dict[str, 
 
 
 def _args(names: tuple[str, ...]) -> str:
-    return ", ".join("{%s}" % name for name in names)
+    return ", ".join(f"{{{name}}}" for name in names)
 
 
-def _rename(kwargs: dict[str, Any], names: list[str]) -> dict[str, Any]:
+def _rename(kwargs: dict[str, Any], names: list[str], keywords: dict[str, str]) -> dict[str, Any]:
     """Translate PyTorch's argument names to ours, where a function has ours."""
-    renamed = {}
+    renamed: dict[str, Any] = {}
     for key, value in kwargs.items():
         target = key
         if key not in names:
-            if key in ALIASES and ALIASES[key] in names:
+            if key in keywords:
+                target = keywords[key]
+            elif key in ALIASES and ALIASES[key] in names:
                 target = ALIASES[key]
             elif key in ("input", "self", "a", "x"):
                 target = names[0]
@@ -211,24 +244,29 @@ def _call_error(name: str, body: Callable[..., Any], error: TypeError) -> TypeEr
     return error
 
 
-def _public(made: Op, forward: Callable[..., Any]) -> Callable[..., Any]:
+def _public(made: Op, forward: Callable[..., Any], keywords: dict[str, str]) -> Callable[..., Any]:
     """Return the public function of an operation."""
     inputs = made.inputs
     count = len(inputs)
     names = [*inputs, *made.params]
     fixed = not made.variadic and not made.params
+    lead = _values(made)[0]
 
     def simple(*args: Any, **kwargs: Any) -> Tensor:
         if kwargs:
-            args = _arrange(made, args, kwargs, names)[0]
+            args = _arrange(made, args, kwargs, names, keywords)[0]
         if len(args) != count:
             raise errors.DtypeError(
                 f"{made.name}: takes {count} operands ({', '.join(inputs)}), got {len(args)}."
             )
+        if type(args[lead]) in PYTHON_NUMBERS:
+            args = _lift(made, args)
         return apply(made, args)
 
     def general(*args: Any, **kwargs: Any) -> Tensor:
-        operands, params = _arrange(made, args, kwargs, names)
+        operands, params = _arrange(made, args, kwargs, names, keywords)
+        if type(operands[lead]) in PYTHON_NUMBERS:
+            operands = _lift(made, operands)
         return apply(made, operands, params)
 
     call: Any = simple if fixed else general
@@ -237,16 +275,46 @@ def _public(made: Op, forward: Callable[..., Any]) -> Callable[..., Any]:
     return call  # type: ignore[no-any-return]
 
 
+def _values(made: Op) -> list[int]:
+    """Return the positions of the operands whose values count (not the condition of `where`)."""
+    places = [k for k, rule in enumerate(made.rules) if rule is not None]
+    return places or list(range(len(made.inputs)))
+
+
+def _lift(made: Op, operands: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Give Python numbers the default dtypes when no operand has a dtype of its own.
+
+    ``where(mask, 1.0, 0.0)`` is then float32, like ``tensor([1.0])``, not NumPy's float64.
+    """
+    places = _values(made)
+    kinds = {type(operands[k]) for k in places}
+    if not kinds <= PYTHON_NUMBERS:
+        return operands
+    strongest = next(kind for kind in (float, int, bool) if kind in kinds)
+    lifted = list(operands)
+    for k in places:
+        if type(operands[k]) is strongest:
+            lifted[k] = as_tensor(operands[k])
+    return tuple(lifted)
+
+
 def _arrange(
-    made: Op, args: tuple[Any, ...], kwargs: dict[str, Any], names: list[str]
+    made: Op,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    names: list[str],
+    keywords: dict[str, str],
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Sort the arguments of a call into operands and a full dictionary of parameters."""
     count = len(args) if made.variadic else len(made.inputs)
-    kwargs = _rename(kwargs, names) if kwargs else kwargs
+    kwargs = _rename(kwargs, names, keywords) if kwargs else kwargs
     params = dict(made.defaults)
     extra = args[count:]
     if len(extra) > len(made.params):
         raise errors.DtypeError(f"{made.name}: takes {names}, got {len(args)} arguments.")
+    twice = [name for name in names[: len(args)] if name in kwargs]
+    if twice and not made.variadic:
+        raise errors.DtypeError(f"{made.name}: got two values for {twice[0]!r}; give one.")
     for name, value in zip(made.params, extra, strict=False):
         params[name] = value
     operands = list(args[:count])
@@ -274,7 +342,7 @@ def _operator(name: str, made: Op) -> None:
         def unary(self: Tensor) -> Tensor:
             return apply(made, (self,))
 
-        setattr(Tensor, f"__{name}__", unary)
+        attach(unary, f"__{name}__")
         return
 
     def method(self: Tensor, other: Any) -> Tensor:
@@ -286,20 +354,20 @@ def _operator(name: str, made: Op) -> None:
     def inplace(self: Tensor, other: Any) -> Tensor:
         return change(self, made, (other,))
 
-    setattr(Tensor, f"__{name}__", method)
+    attach(method, f"__{name}__")
     if name in ("eq", "ne", "lt", "le", "gt", "ge"):
         return
-    setattr(Tensor, f"__r{name}__", reflected)
+    attach(reflected, f"__r{name}__")
     if name != "matmul":
-        setattr(Tensor, f"__i{name}__", inplace)
+        attach(inplace, f"__i{name}__")
 
 
-def _inplace(made: Op) -> Callable[..., Tensor]:
+def _inplace(made: Op, keywords: dict[str, str]) -> Callable[..., Tensor]:
     """Return the in-place method of an elementwise operation, such as ``add_``."""
     names = [*made.inputs, *made.params]
 
     def inplace(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        operands, params = _arrange(made, (self, *args), kwargs, names)
+        operands, params = _arrange(made, (self, *args), kwargs, names, keywords)
         return change(self, made, operands[1:], params)
 
     inplace.__name__ = inplace.__qualname__ = f"{made.name}_"

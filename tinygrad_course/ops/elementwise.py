@@ -1,17 +1,22 @@
-"""Elementwise operations: arithmetic, powers, exponentials, trigonometry, comparison, choice.
+"""Elementwise operations: arithmetic, powers, exponentials, logarithms, trigonometry.
 
-Every result has the broadcast shape of its operands; the engine sums a cotangent over broadcast axes,
-so a rule here is the formula for numbers. From simple to complex: add first, powers later.
+Every result has the broadcast shape of its operands; the engine sums a cotangent over broadcast
+axes, so a rule here is the formula for numbers. From simple to complex: add first, powers later.
+Comparisons and choices (`where`, `maximum`, `clamp`) are in `compare`.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from ..op import POWER, PRODUCT, SUM, UNARY
-from .define import function, op
+from .define import UFUNC_OPS, op
+
+_LN2 = math.log(2.0)
+_LN10 = math.log(10.0)
 
 # --- arithmetic ---------------------------------------------------------------------------------
 
@@ -45,7 +50,7 @@ def add(a: Any, b: Any) -> Any:
     latex="{a} - {b}",
     numpy="{a} - {b}",
     precedence=SUM,
-    methods=("subtract",),
+    also=("subtract",),
     da=lambda g: g,
     db=lambda g: -g,
 )
@@ -67,7 +72,7 @@ def sub(a: Any, b: Any) -> Any:
     latex=r"{a} \odot {b}",
     numpy="{a} * {b}",
     precedence=PRODUCT,
-    methods=("multiply",),
+    also=("multiply",),
     da=lambda g, b: g * b,
     db=lambda g, a: g * a,
 )
@@ -89,10 +94,10 @@ def mul(a: Any, b: Any) -> Any:
     latex=r"\frac{{{a}}}{{{b}}}",
     numpy="{a} / {b}",
     precedence=PRODUCT,
-    methods=("divide", "true_divide"),
+    also=("divide", "true_divide"),
     quiet=True,
     da=lambda g, b: g / b,
-    db=lambda g, a, b: -g * a / (b * b),
+    db=lambda g, a, b: -g * (a / b) / b,  # not a / b²: b² overflows long before b
 )
 def div(a: Any, b: Any) -> Any:
     """Quotient, elementwise: y = a / b, with da = g / b and db = −g a / b².
@@ -112,7 +117,7 @@ def div(a: Any, b: Any) -> Any:
     latex="-{x}",
     numpy="-{x}",
     precedence=UNARY,
-    methods=("negative",),
+    also=("negative",),
     dx=lambda g: -g,
 )
 def neg(x: Any) -> Any:
@@ -129,13 +134,13 @@ def _less_one(b: Any) -> Any:
     """Return b − 1; where b = 0, 1 instead: b·a^(b−1) is then 0 at a = 0 too."""
     if isinstance(b, (int, float)):
         return b - 1 if b else 1
-    return np.where(b == 0, np.ones_like(b), b - 1)
+    return np.where(b == 0, 1, b - 1)
 
 
 def _log_safe(a: Any) -> Any:
-    """Return log a where a > 0, 0 elsewhere: 0^b has derivative 0 in b for b > 0."""
-    positive = a > 0
-    return np.where(positive, np.log(np.where(positive, a, np.ones_like(a))), np.zeros_like(a))
+    """Return log a, and 0 at a = 0: 0^b has derivative 0 in b."""
+    zero = a == 0
+    return np.where(zero, 0, np.log(np.where(zero, 1, a)))
 
 
 @op(
@@ -146,7 +151,8 @@ def _log_safe(a: Any) -> Any:
     latex="{a}^{{{b}}}",
     numpy="{a} ** {b}",
     precedence=POWER,
-    methods=("power",),
+    also=("power",),
+    keywords={"exponent": "b"},
     quiet=True,
     da=lambda g, a, b: g * b * a ** _less_one(b),
     db=lambda g, y, a: g * y * _log_safe(a),
@@ -169,7 +175,7 @@ def pow(a: Any, b: Any) -> Any:
     symbol="|·|",
     text="|{x}|",
     latex=r"\left|{x}\right|",
-    overrides=(np.abs,),
+    also=("absolute",),
     dx=lambda g, x: g * np.sign(x),
 )
 def abs(x: Any) -> Any:
@@ -230,22 +236,27 @@ def square(x: Any) -> Any:
 
 
 @op(
-    ufunc=np.reciprocal,
     symbol="1/·",
     text="1 / {x}",
     latex=r"\frac{{1}}{{{x}}}",
+    numpy="1 / {x}",
     precedence=PRODUCT,
     quiet=True,
     dx=lambda g, y: -g * y * y,
 )
 def reciprocal(x: Any) -> Any:
-    """Reciprocal: y = 1 / x, with dx = −g y².
+    """Reciprocal: y = 1 / x, with dx = −g y²; integers become floats.
 
     Example:
         >>> import tinygrad_course as tc
         >>> tc.reciprocal(tc.tensor([2.0, 4.0]))
         tensor([0.5 , 0.25])
     """
+    return np.true_divide(1, x)
+
+
+# np.reciprocal itself would round integers to 0.
+UFUNC_OPS[np.reciprocal] = reciprocal.op
 
 
 # --- exponentials and logarithms ----------------------------------------------------------------
@@ -295,6 +306,28 @@ def log1p(x: Any) -> Any:
     """
 
 
+@op(ufunc=np.log2, quiet=True, latex=r"\log_2({x})", dx=lambda g, x: g / (x * _LN2))
+def log2(x: Any) -> Any:
+    """Logarithm to base 2, with dx = g / (x log 2).
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.log2(tc.tensor([1.0, 8.0]))
+        tensor([0., 3.])
+    """
+
+
+@op(ufunc=np.log10, quiet=True, latex=r"\log_{{10}}({x})", dx=lambda g, x: g / (x * _LN10))
+def log10(x: Any) -> Any:
+    """Logarithm to base 10, with dx = g / (x log 10).
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.log10(tc.tensor([1.0, 100.0]))
+        tensor([0., 2.])
+    """
+
+
 # --- trigonometry -------------------------------------------------------------------------------
 
 
@@ -331,7 +364,7 @@ def tan(x: Any) -> Any:
     """
 
 
-@op(ufunc=np.arcsin, quiet=True, methods=("asin",), dx=lambda g, x: g / np.sqrt(1 - x * x))
+@op(ufunc=np.arcsin, quiet=True, also=("asin",), dx=lambda g, x: g / np.sqrt(1 - x * x))
 def arcsin(x: Any) -> Any:
     """Inverse sine, in radians: dx = g / √(1 − x²).
 
@@ -342,7 +375,7 @@ def arcsin(x: Any) -> Any:
     """
 
 
-@op(ufunc=np.arccos, quiet=True, methods=("acos",), dx=lambda g, x: -g / np.sqrt(1 - x * x))
+@op(ufunc=np.arccos, quiet=True, also=("acos",), dx=lambda g, x: -g / np.sqrt(1 - x * x))
 def arccos(x: Any) -> Any:
     """Inverse cosine, in radians: dx = −g / √(1 − x²).
 
@@ -353,7 +386,7 @@ def arccos(x: Any) -> Any:
     """
 
 
-@op(ufunc=np.arctan, methods=("atan",), dx=lambda g, x: g / (1 + x * x))
+@op(ufunc=np.arctan, also=("atan",), dx=lambda g, x: g / (1 + x * x))
 def arctan(x: Any) -> Any:
     """Inverse tangent, in radians: dx = g / (1 + x²).
 
@@ -397,177 +430,85 @@ def tanh(x: Any) -> Any:
     """
 
 
-# --- comparison and choice ----------------------------------------------------------------------
+# --- rounding -----------------------------------------------------------------------------------
 
 
-@op(ufunc=np.equal, operator="eq", symbol="=", text="{a} == {b}", precedence=0, methods=("equal",))
-def eq(a: Any, b: Any) -> Any:
-    """True where a = b; no derivative.
+@op(ufunc=np.floor, latex=r"\lfloor {x} \rfloor", dx=lambda g: np.zeros_like(g))
+def floor(x: Any) -> Any:
+    """Largest integer not above x; the derivative is 0.
 
     Example:
         >>> import tinygrad_course as tc
-        >>> tc.tensor([1.0, 2.0]) == 2
-        tensor([False,  True])
+        >>> tc.floor(tc.tensor([-1.5, 1.5]))
+        tensor([-2.,  1.])
     """
 
 
-@op(ufunc=np.not_equal, operator="ne", symbol="≠", text="{a} != {b}", precedence=0)
-def ne(a: Any, b: Any) -> Any:
-    """True where a ≠ b; no derivative.
+@op(ufunc=np.ceil, latex=r"\lceil {x} \rceil", dx=lambda g: np.zeros_like(g))
+def ceil(x: Any) -> Any:
+    """Smallest integer not below x; the derivative is 0.
 
     Example:
         >>> import tinygrad_course as tc
-        >>> tc.tensor([1.0, 2.0]) != 2
-        tensor([ True, False])
-    """
-
-
-@op(ufunc=np.less, operator="lt", symbol="<", text="{a} < {b}", precedence=0, methods=("less",))
-def lt(a: Any, b: Any) -> Any:
-    """True where a < b; no derivative.
-
-    Example:
-        >>> import tinygrad_course as tc
-        >>> tc.tensor([1.0, 2.0]) < 2
-        tensor([ True, False])
-    """
-
-
-@op(ufunc=np.less_equal, operator="le", symbol="≤", text="{a} <= {b}", precedence=0)
-def le(a: Any, b: Any) -> Any:
-    """True where a ≤ b; no derivative.
-
-    Example:
-        >>> import tinygrad_course as tc
-        >>> tc.tensor([1.0, 2.0]) <= 1
-        tensor([ True, False])
-    """
-
-
-@op(ufunc=np.greater, operator="gt", symbol=">", text="{a} > {b}", precedence=0)
-def gt(a: Any, b: Any) -> Any:
-    """True where a > b; no derivative.
-
-    Example:
-        >>> import tinygrad_course as tc
-        >>> tc.tensor([1.0, 2.0]) > 1
-        tensor([False,  True])
-    """
-
-
-@op(ufunc=np.greater_equal, operator="ge", symbol="≥", text="{a} >= {b}", precedence=0)
-def ge(a: Any, b: Any) -> Any:
-    """True where a ≥ b; no derivative.
-
-    Example:
-        >>> import tinygrad_course as tc
-        >>> tc.tensor([1.0, 2.0]) >= 2
-        tensor([False,  True])
+        >>> tc.ceil(tc.tensor([-1.5, 1.5]))
+        tensor([-1.,  2.])
     """
 
 
 @op(
-    symbol="where",
-    numpy="np.where({condition}, {a}, {b})",
-    overrides=(np.where,),
-    like="condition",
-    da=lambda g, condition: np.where(condition, g, np.zeros_like(g)),
-    db=lambda g, condition: np.where(condition, np.zeros_like(g), g),
+    numpy="np.round({x}, {decimals})",
+    overrides=(np.round,),
+    dx=lambda g: np.zeros_like(g),
 )
-def where(condition: Any, a: Any, b: Any) -> Any:
-    """Choose elementwise: a where the condition holds, else b.
-
-    The cotangent goes to the branch taken; the other one gets exactly 0, even where its value is
-    NaN or infinite.
+def round(x: Any, decimals: int = 0) -> Any:
+    """Nearest integer (halves to the even one), or to a number of decimals; the derivative is 0.
 
     Example:
         >>> import tinygrad_course as tc
-        >>> x = tc.tensor([-1.0, 2.0])
-        >>> tc.where(x > 0, x, 0.0)
-        tensor([0., 2.])
+        >>> tc.round(tc.tensor([1.26, 2.5]))
+        tensor([1., 2.])
     """
-    return np.where(condition, a, b)
-
-
-def _share(a: Any, b: Any) -> Any:
-    """Return 1 where a > b, 1/2 where they tie, else 0."""
-    return (a > b) + 0.5 * (a == b)
+    return np.round(x, decimals)
 
 
 @op(
-    ufunc=np.maximum,
-    symbol="max",
-    text="max({a}, {b})",
-    latex=r"\max({a}, {b})",
-    da=lambda g, a, b: g * _share(a, b),
-    db=lambda g, a, b: g * _share(b, a),
+    ufunc=np.floor_divide,
+    operator="floordiv",
+    symbol="//",
+    text="{a} // {b}",
+    numpy="{a} // {b}",
+    precedence=PRODUCT,
+    quiet=True,
 )
-def maximum(a: Any, b: Any) -> Any:
-    """Elementwise maximum; where the operands tie, each gets half of the cotangent.
+def floor_divide(a: Any, b: Any) -> Any:
+    """Quotient rounded down; no derivative.
 
     Example:
         >>> import tinygrad_course as tc
-        >>> tc.maximum(tc.tensor([1.0, 5.0]), 3.0)
-        tensor([3., 5.])
+        >>> tc.tensor([7, 8]) // 2
+        tensor([3, 4])
     """
 
 
 @op(
-    ufunc=np.minimum,
-    symbol="min",
-    text="min({a}, {b})",
-    latex=r"\min({a}, {b})",
-    da=lambda g, a, b: g * _share(b, a),
-    db=lambda g, a, b: g * _share(a, b),
+    ufunc=np.remainder,
+    operator="mod",
+    symbol="%",
+    text="{a} mod {b}",
+    numpy="{a} % {b}",
+    precedence=PRODUCT,
+    quiet=True,
+    da=lambda g: g,
+    db=lambda g, a, b: -g * (a // b),
 )
-def minimum(a: Any, b: Any) -> Any:
-    """Elementwise minimum; where the operands tie, each gets half of the cotangent.
+def remainder(a: Any, b: Any) -> Any:
+    """Remainder a − b ⌊a / b⌋, with the sign of b: da = g and db = −g ⌊a / b⌋.
 
     Example:
         >>> import tinygrad_course as tc
-        >>> tc.minimum(tc.tensor([1.0, 5.0]), 3.0)
-        tensor([1., 3.])
+        >>> tc.tensor([7.0, -7.0]) % 3
+        tensor([1., 2.])
     """
-
-
-@op(
-    symbol="clamp",
-    text="clamp({x}, {low}, {high})",
-    numpy="np.minimum(np.maximum({x}, {low}), {high})",
-    public=False,
-    dx=lambda g, x, low, high: g * ((x >= low) & (x <= high)),
-    dlow=lambda g, x, low: g * (x < low),
-    dhigh=lambda g, x, high: g * (x > high),
-)
-def clip_between(x: Any, low: Any, high: Any) -> Any:
-    """Elementwise min(max(x, low), high)."""
-    return np.minimum(np.maximum(x, low), high)
-
-
-@function(methods=("clip",))
-def clamp(x: Any, min: Any = None, max: Any = None) -> Any:
-    """Limit values to [min, max]; the cotangent passes inside and at the edges.
-
-    Args:
-        x: the tensor.
-        min: lower edge, a number or tensor, or None.
-        max: upper edge, likewise.
-
-    Raises:
-        ArgumentError: neither edge is given.
-
-    Example:
-        >>> import tinygrad_course as tc
-        >>> tc.clamp(tc.tensor([-2.0, 0.5, 7.0]), min=0.0, max=1.0)
-        tensor([0. , 0.5, 1. ])
-    """
-    if min is None and max is None:
-        from ..errors import ArgumentError
-
-        raise ArgumentError("clamp: give min, max or both.")
-    low = -np.inf if min is None else min
-    high = np.inf if max is None else max
-    return clip_between(x, low, high)
 
 
 # --- dtype and copies ---------------------------------------------------------------------------
@@ -579,6 +520,7 @@ def clamp(x: Any, min: Any = None, max: Any = None) -> Any:
     latex="{x}",
     numpy="np.asarray({x}).astype('{dtype}')",
     public=False,
+    quiet=True,
     dx=lambda g: g,
 )
 def cast(x: Any, *, dtype: Any = None) -> Any:
@@ -586,7 +528,15 @@ def cast(x: Any, *, dtype: Any = None) -> Any:
     return np.asarray(x).astype(dtype)
 
 
-@op(symbol="copy", text="{x}", latex="{x}", numpy="np.array({x})", dx=lambda g: g)
+@op(
+    symbol="copy",
+    text="{x}",
+    latex="{x}",
+    numpy="np.array({x})",
+    inplace=False,
+    overrides=(np.copy,),
+    dx=lambda g: g,
+)
 def clone(x: Any) -> Any:
     """Copy: a new tensor with the same values, and history.
 
@@ -596,87 +546,3 @@ def clone(x: Any) -> Any:
         tensor([1., 2.])
     """
     return np.array(x)
-
-
-# --- logic on booleans --------------------------------------------------------------------------
-
-
-@op(ufunc=np.logical_and, symbol="∧", text="{a} and {b}", precedence=0)
-def logical_and(a: Any, b: Any) -> Any:
-    """True where both are; no derivative.
-
-    Example:
-        >>> import tinygrad_course as tc
-        >>> tc.logical_and(tc.tensor([True, False]), True)
-        tensor([ True, False])
-    """
-
-
-@op(ufunc=np.logical_or, symbol="∨", text="{a} or {b}", precedence=0)
-def logical_or(a: Any, b: Any) -> Any:
-    """True where one is; no derivative.
-
-    Example:
-        >>> import tinygrad_course as tc
-        >>> tc.logical_or(tc.tensor([True, False]), False)
-        tensor([ True, False])
-    """
-
-
-@op(ufunc=np.logical_not, symbol="¬", text="not {x}", precedence=0)
-def logical_not(x: Any) -> Any:
-    """True where x is not; no derivative.
-
-    Example:
-        >>> import tinygrad_course as tc
-        >>> tc.logical_not(tc.tensor([True, False]))
-        tensor([False,  True])
-    """
-
-
-@op(ufunc=np.bitwise_and, operator="and", symbol="&", text="{a} & {b}", precedence=0, public=False)
-def bitwise_and(a: Any, b: Any) -> Any:
-    """Bitwise (for booleans: logical) and."""
-
-
-@op(ufunc=np.bitwise_or, operator="or", symbol="|", text="{a} | {b}", precedence=0, public=False)
-def bitwise_or(a: Any, b: Any) -> Any:
-    """Bitwise (for booleans: logical) or."""
-
-
-@op(ufunc=np.invert, operator="invert", symbol="~", text="~{x}", precedence=UNARY, public=False)
-def bitwise_not(x: Any) -> Any:
-    """Bitwise (for booleans: logical) not."""
-
-
-@op(ufunc=np.floor_divide, operator="floordiv", symbol="//", precedence=PRODUCT)
-def floor_divide(a: Any, b: Any) -> Any:
-    """Quotient rounded down; no derivative.
-
-    Example:
-        >>> import tinygrad_course as tc
-        >>> tc.tensor([7, 8]) // 2
-        tensor([3, 4])
-    """
-
-
-@op(ufunc=np.isnan, symbol="nan?", kind="elementwise")
-def isnan(x: Any) -> Any:
-    """True where x is NaN; no derivative.
-
-    Example:
-        >>> import tinygrad_course as tc
-        >>> tc.isnan(tc.tensor([1.0, float("nan")]))
-        tensor([False,  True])
-    """
-
-
-@op(ufunc=np.isfinite, symbol="finite?", kind="elementwise")
-def isfinite(x: Any) -> Any:
-    """True where x is neither NaN nor infinite; no derivative.
-
-    Example:
-        >>> import tinygrad_course as tc
-        >>> tc.isfinite(tc.tensor([1.0, float("inf")]))
-        tensor([ True, False])
-    """

@@ -14,9 +14,10 @@ import numpy as np
 from .. import errors
 from ..inplace import assign, change
 from ..op import Op, register
-from ..tensor import NO_PARAMS, Tensor, apply, as_tensor
-from .define import NUMPY, function, op
-from .elementwise import where
+from ..tensor import NO_PARAMS, Tensor, apply, as_tensor, to_array
+from .compare import where
+from .define import NUMPY, attach, function, op
+from .shape import axis_of, broadcast_to
 
 # Stands in `index` where an array from the inputs goes.
 ARRAY = "array"
@@ -50,8 +51,8 @@ def parse(index: Any, name: str = "x[…]") -> tuple[tuple[Any, ...], tuple[Any,
         elif isinstance(part, (int, np.integer)):
             fixed.append(int(part))
         else:
-            array = part if isinstance(part, Tensor) else np.asarray(part)
-            if not isinstance(part, Tensor) and array.size == 0 and array.dtype == np.float64:
+            array: Any = part if isinstance(part, Tensor) else np.asarray(part)
+            if isinstance(part, (list, tuple)) and array.size == 0:
                 array = array.astype(np.int64)
             if array.dtype.kind not in "iub":
                 raise errors.IndexingError(
@@ -71,7 +72,11 @@ def _plain_slice(part: slice) -> slice:
 
 
 def _select(x: Any, *arrays: Any, index: Any = ()) -> Any:
-    return x[_fill(index, arrays)]
+    if arrays:
+        return x[_fill(index, arrays)]
+    part = x[index]
+    # Integers alone give a NumPy scalar, a copy; with an ellipsis, a 0-d view as in PyTorch.
+    return part if type(part) is np.ndarray else x[(*index, ...)]
 
 
 def _place_forward(g: Any, pattern: Any, *arrays: Any, index: Any = ()) -> Any:
@@ -130,7 +135,10 @@ def _put_forward(x: Any, value: Any, *arrays: Any, index: Any = ()) -> Any:
 def _put_rule(g: Any, i: int, xs: Any, index: Any) -> Any:
     if i == 0:
         return put(g, np.zeros((), dtype=g.dtype), *xs[2:], index=index)
-    return select(g, *xs[2:], index=index)
+    part = select(g, *xs[2:], index=index)
+    # x[0] = v accepts a v with more leading axes, all of length 1.
+    extra = len(np.shape(xs[1])) - len(np.shape(part))
+    return part[(None,) * extra] if extra > 0 else part
 
 
 put = register(
@@ -157,8 +165,8 @@ def _getitem(self: Tensor, index: Any) -> Tensor:
 
 def _setitem(self: Tensor, index: Any, value: Any) -> None:
     fixed, arrays = parse(index, "x[…] = v")
-    if not isinstance(value, (Tensor, int, float, bool)):
-        value = as_tensor(value)
+    if isinstance(value, (list, tuple)):
+        value = to_array(value, self.dtype)
     if _assigns_twice(self, fixed, arrays):
         raise errors.IndexingError(
             "x[…] = v: the index names an element twice, so which value it gets is undefined. "
@@ -169,18 +177,18 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
 
 def _assigns_twice(x: Tensor, fixed: tuple[Any, ...], arrays: tuple[Any, ...]) -> bool:
     """Return True when an index with integer arrays selects some element more than once."""
-    plain = [np.asarray(a) for a in arrays]
-    if not any(a.dtype.kind != "b" for a in plain):
+    plain = tuple(np.asarray(a) for a in arrays)
+    if all(a.dtype.kind == "b" for a in plain):
         return False
     try:
-        chosen = np.arange(x._data.size).reshape(x.shape)[_fill(fixed, tuple(plain))]
+        chosen = np.arange(x._data.size).reshape(x.shape)[_fill(fixed, plain)]
     except IndexError:
         return False  # reported by the operation itself
-    return len(np.unique(chosen)) != chosen.size
+    return bool(np.unique(chosen).size != chosen.size)
 
 
-Tensor.__getitem__ = _getitem  # type: ignore[attr-defined]
-Tensor.__setitem__ = _setitem  # type: ignore[attr-defined]
+attach(_getitem, "__getitem__")
+attach(_setitem, "__setitem__")
 
 
 # --- along an axis ------------------------------------------------------------------------------
@@ -209,7 +217,6 @@ def _check_range(index: Any, length: int, name: str) -> None:
     symbol="gather",
     numpy="np.take_along_axis({x}, {index}, {axis})",
     public=False,
-    overrides=(np.take_along_axis,),
     dx=lambda g, x, index, axis: scatter_into.op(np.zeros_like(x), index, g, axis=axis),
 )
 def take_along_axis(x: Any, index: Any, axis: int = -1) -> Any:
@@ -220,7 +227,8 @@ def take_along_axis(x: Any, index: Any, axis: int = -1) -> Any:
 @op(
     kind="index",
     symbol="gather",
-    numpy="{x}[tuple(np.indices({index}.shape))]",
+    numpy="{x}[tuple({index} if k == {axis} else i "
+    "for k, i in enumerate(np.ogrid[tuple(map(slice, {index}.shape))]))]",
     public=False,
     like="x",
     dx=lambda g, x, index, axis: scatter_into.op(np.zeros_like(x), index, g, axis=axis),
@@ -263,13 +271,12 @@ def gather(x: Any, axis: int, index: Any) -> Any:
         tensor([[1.],
                 [4.]])
     """
-    index = _index_like(x, axis, index, "gather")
-    return apply(gather_along.op, (x, index), {"axis": axis})
+    index, place = _index_like(x, axis, index, "gather")
+    return apply(gather_along.op, (x, index), {"axis": place})
 
 
-def _index_like(x: Any, axis: int, index: Any, name: str) -> Tensor:
-    from .shape import axis_of
-
+def _index_like(x: Any, axis: int, index: Any, name: str) -> tuple[Tensor, int]:
+    """Check the index of a gather or scatter; return it as a tensor, with the axis from 0."""
     index = as_tensor(index)
     place = axis_of(axis, x.ndim, name)
     if index.dtype.kind not in "iu":
@@ -285,7 +292,7 @@ def _index_like(x: Any, axis: int, index: Any, name: str) -> Tensor:
             f"an axis other than {axis}."
         )
     _check_range(index, x.shape[place], name)
-    return index
+    return index, place
 
 
 @function()
@@ -297,7 +304,7 @@ def scatter_add(x: Any, axis: int, index: Any, src: Any) -> Any:
         >>> tc.scatter_add(tc.zeros(3), 0, tc.tensor([0, 2, 0]), tc.tensor([1.0, 2.0, 3.0]))
         tensor([4., 0., 2.])
     """
-    index = _index_like(x, axis, index, "scatter_add")
+    index, place = _index_like(x, axis, index, "scatter_add")
     src = as_tensor(src)
     if src.shape != index.shape:
         if src.ndim != index.ndim or any(
@@ -308,7 +315,7 @@ def scatter_add(x: Any, axis: int, index: Any, src: Any) -> Any:
                 "least as large."
             )
         src = src[tuple(slice(n) for n in index.shape)]
-    return apply(scatter_into.op, (x, index, src), {"axis": axis})
+    return apply(scatter_into.op, (x, index, src), {"axis": place})
 
 
 @function()
@@ -321,8 +328,6 @@ def index_select(x: Any, axis: int, index: Any) -> Any:
         tensor([[3.],
                 [1.]])
     """
-    from .shape import axis_of
-
     place = axis_of(axis, x.ndim, "index_select")
     index = as_tensor(index)
     if index.ndim != 1 or index.dtype.kind not in "iu":
@@ -344,10 +349,16 @@ def masked_fill(x: Any, mask: Any, value: Any) -> Any:
         >>> x.masked_fill(x < 0, 0.0)
         tensor([1., 0.])
     """
+    return where(_mask(mask, "masked_fill"), value, x)
+
+
+def _mask(mask: Any, name: str) -> Tensor:
     mask = as_tensor(mask)
     if mask.dtype != np.bool_:
-        raise errors.DtypeError(f"masked_fill: the mask must be boolean, got {mask.dtype}.")
-    return where(mask, value, x)
+        raise errors.DtypeError(
+            f"{name}: the mask must be boolean, got {mask.dtype}. Compare it, as in x > 0."
+        )
+    return mask
 
 
 # --- in place -----------------------------------------------------------------------------------
@@ -370,25 +381,34 @@ def _zero_(self: Tensor) -> Tensor:
 
 def _masked_fill_(self: Tensor, mask: Any, value: Any) -> Tensor:
     """Replace elements where the mask is True, in place."""
-    self[as_tensor(mask)] = value
+    self[broadcast_to(_mask(mask, "masked_fill_"), self.shape)] = value
     return self
 
 
-for _name, _method in (
-    ("copy_", _copy_),
-    ("assign", _copy_),
-    ("fill_", _fill_),
-    ("zero_", _zero_),
-    ("masked_fill_", _masked_fill_),
-):
-    setattr(Tensor, _name, _method)
+def _scatter_add_(self: Tensor, dim: int, index: Any, src: Any) -> Tensor:
+    """Add `src` at the places `index` along an axis, in place; repeats add up."""
+    return change(self, assign, (scatter_add(self, dim, index, src),), NO_PARAMS)
+
+
+attach(_copy_, "copy_", "assign")
+attach(_fill_, "fill_")
+attach(_zero_, "zero_")
+attach(_masked_fill_, "masked_fill_")
+attach(_scatter_add_, "scatter_add_")
 
 
 def _numpy_take(x: Any, indices: Any, axis: Any = None) -> Any:
     x = as_tensor(x)
     if axis is None:
-        return x.reshape(-1)[indices]  # type: ignore[attr-defined]
-    return x[(slice(None),) * (axis % x.ndim) + (indices,)]  # type: ignore[index]
+        return x.reshape(-1)[indices]
+    return x[(slice(None),) * axis_of(axis, x.ndim, "np.take") + (indices,)]
+
+
+def _numpy_take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
+    if axis is None:
+        return as_tensor(x).reshape(-1)[indices]
+    return take_along_axis(x, indices, axis)
 
 
 NUMPY[np.take] = _numpy_take
+NUMPY[np.take_along_axis] = _numpy_take_along_axis

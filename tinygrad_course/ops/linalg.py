@@ -9,10 +9,10 @@ import numpy as np
 from .. import errors
 from ..op import PRODUCT
 from ..tensor import Tensor, apply, as_tensor
-from .define import NUMPY, function, op
+from .define import NUMPY, attach, function, op
 from .elementwise import mul
-from .reduce import sum
-from .shape import sum_like, unsqueeze
+from .reduce import norm
+from .shape import broadcast_like, insert_axes, unsqueeze
 
 
 @op(
@@ -66,7 +66,7 @@ def matmul(x: Any, other: Any) -> Any:
     a = unsqueeze(x, 0) if left == 1 else x
     b = unsqueeze(other, 1) if right == 1 else other
     y = apply(matrix_product.op, (a, b))
-    return y.squeeze(-2 if left == 1 else -1)  # type: ignore[attr-defined]
+    return y.squeeze(-2 if left == 1 else -1)
 
 
 def _matmul_operator(self: Tensor, other: Any) -> Any:
@@ -78,8 +78,12 @@ def _matmul_operator(self: Tensor, other: Any) -> Any:
     return matmul(self, other)
 
 
-Tensor.__matmul__ = _matmul_operator  # type: ignore[attr-defined]
-Tensor.__rmatmul__ = lambda self, other: matmul(other, self)  # type: ignore[attr-defined]
+def _reflected_matmul(self: Tensor, other: Any) -> Any:
+    return matmul(other, self)
+
+
+attach(_matmul_operator, "__matmul__")
+attach(_reflected_matmul, "__rmatmul__")
 
 
 @op(
@@ -98,7 +102,7 @@ def inner(a: Any, b: Any) -> Any:
     return np.dot(a, b)
 
 
-@function()
+@function(keywords={"tensor": "other"})
 def dot(x: Any, other: Any) -> Any:
     """Scalar product of two vectors: y = Σᵢ aᵢ bᵢ.
 
@@ -116,7 +120,7 @@ def dot(x: Any, other: Any) -> Any:
     return matmul(x, other)
 
 
-@function(overrides=(np.outer,))
+@function(overrides=(np.outer,), keywords={"b": "vec2"})
 def outer(x: Any, vec2: Any) -> Any:
     """Outer product of two vectors: Y[i, j] = a[i] b[j].
 
@@ -135,7 +139,7 @@ def outer(x: Any, vec2: Any) -> Any:
 def _numpy_dot(a: Any, b: Any) -> Any:
     a, b = as_tensor(a), as_tensor(b)
     if a.ndim == 0 or b.ndim == 0:
-        return a * b  # type: ignore[operator]
+        return a * b
     if b.ndim > 2:
         raise errors.ShapeError("np.dot: use matmul (@) for stacks of matrices.")
     return matmul(a, b)
@@ -162,8 +166,6 @@ def _einsum_rule(g: Any, i: int, xs: Any, subscripts: str) -> Any:
 
 def _spread_letters(pulled: Any, kept: str, mine: str, x: Any) -> Any:
     """Bring a cotangent with axes `kept` to the axes `mine` of the operand `x`."""
-    from .shape import broadcast_like, insert_axes
-
     unique = "".join(dict.fromkeys(mine))
     missing = tuple(k for k, c in enumerate(unique) if c not in kept)
     if missing:
@@ -172,16 +174,17 @@ def _spread_letters(pulled: Any, kept: str, mine: str, x: Any) -> Any:
         return broadcast_like.op(pulled, x) if missing else pulled
     # A repeated letter took a diagonal: put the cotangent back on it.
     lengths = [np.shape(x)[mine.index(c)] for c in unique]
-    eyes = _diagonals(unique, mine, np.shape(x))
+    eyes = [np.eye(n) for n in np.shape(x)]
     pulled = pulled * np.ones(lengths, dtype=pulled.dtype)
-    spread = "".join(chr(ord("A") + k) for k in range(len(mine)))
+    spread = "".join(_unused(unique)[: len(mine)])
     parts = [f"{c}{s}" for c, s in zip(mine, spread, strict=True)]
     subscripts = ",".join([unique, *parts]) + "->" + spread
     return einsum_product(pulled, *[e.astype(pulled.dtype) for e in eyes], subscripts=subscripts)
 
 
-def _diagonals(unique: str, mine: str, shape: tuple[int, ...]) -> list[Any]:
-    return [np.eye(shape[k]) for k in range(len(mine))]
+def _unused(letters: str) -> list[str]:
+    """Return the letters that are free for further axes."""
+    return [c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" if c not in letters]
 
 
 @op(
@@ -192,13 +195,15 @@ def _diagonals(unique: str, mine: str, shape: tuple[int, ...]) -> list[Any]:
     dxs=_einsum_rule,
 )
 def _einsum(*xs: Any, subscripts: str = "") -> Any:
-    return np.einsum(subscripts, *xs)
+    # `optimize` finds matrix products, which are far quicker than NumPy's plain loops.
+    y = np.einsum(subscripts, *xs, optimize=len(xs) > 1)
+    return y.copy() if len(xs) == 1 and np.may_share_memory(y, xs[0]) else y
 
 
 einsum_product = _einsum.op
 
 
-@function(method=False)
+@function(method=False, keywords={"equation": "tensors", "subscripts": "tensors"})
 def einsum(tensors: Any, *operands: Any) -> Any:
     """Einstein summation: ``einsum("ij,jk->ik", A, B)``; letters absent on the right are summed.
 
@@ -233,7 +238,7 @@ def _expand_subscripts(subscripts: Any, parts: tuple[Tensor, ...]) -> str:
         raise errors.ShapeError(
             f"einsum: {subscripts!r} has {len(terms)} terms for {len(parts)} operands."
         )
-    free = [c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" if c not in text]
+    free = _unused(text)
     extra = 0
     expanded = []
     for term, x in zip(terms, parts, strict=True):
@@ -256,6 +261,17 @@ def _expand_subscripts(subscripts: Any, parts: tuple[Tensor, ...]) -> str:
     return ",".join(written) + "->" + right.replace("...", dots)
 
 
-NUMPY[np.einsum] = einsum
+def _numpy_einsum(subscripts: Any, *operands: Any, optimize: Any = False) -> Any:
+    return einsum(subscripts, *operands)
 
-__all__ = ["dot", "einsum", "matmul", "outer", "sum", "sum_like"]
+
+def _numpy_norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    if ord not in (None, "fro") and (np.ndim(x) if axis is None else np.size(axis)) > 1:
+        raise errors.ArgumentError("np.linalg.norm: only the Frobenius norm of matrices is here.")
+    return norm(x, 2 if ord is None else ord, axis, keepdims)
+
+
+NUMPY[np.einsum] = _numpy_einsum
+NUMPY[np.linalg.norm] = _numpy_norm
+
+__all__ = ["dot", "einsum", "matmul", "outer"]

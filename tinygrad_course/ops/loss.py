@@ -1,8 +1,8 @@
 """Losses of one example, elementwise: what a cost then averages.
 
-They are operations of their own, not compositions, so that they stay finite at the edges and so that
-a picture or an equation shows "the loss" as one step. The costs with reductions and checks of labels
-are in `nn.functional`.
+They are operations of their own, not compositions, so that they stay finite at the edges and so
+that a picture or an equation shows "the loss" as one step. The costs with reductions and checks of
+labels are in `nn.functional`.
 """
 
 from __future__ import annotations
@@ -12,19 +12,17 @@ from typing import Any
 import numpy as np
 
 from .activation import sigmoid
+from .compare import clip_between
 from .define import op
 
-# PyTorch clamps log(a) at −100; e^−100 is what that means for a.
-_LEAST = np.exp(-100.0)
+# Above this, and below 1, no logarithm is anywhere near the clamp at −100.
+_SAFE = 1e-37
 
 
 def _log_clamped(a: Any) -> Any:
-    """Return max(log a, −100), without a warning at 0; NaN outside the domain stays NaN."""
-    return np.log(np.where(a >= 0, np.maximum(a, _least(a)), np.nan))
-
-
-def _least(a: Any) -> Any:
-    return np.asarray(a).dtype.type(_LEAST)
+    """Return max(log a, −100), without a warning at 0; NaN outside the domain."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.maximum(np.log(a), -100)
 
 
 @op(
@@ -41,15 +39,13 @@ def bce(a: Any, target: Any) -> Any:
 
     The logarithms are clamped at −100 and the derivative's denominator at 1e-12, as in PyTorch.
     """
-    least = _least(a)
     b = 1 - a
-    if a.size and not (np.minimum.reduce(a, axis=None) > least < np.minimum.reduce(b, axis=None)):
+    inside = np.size(a) and np.minimum.reduce(a, axis=None) > _SAFE
+    if not inside or not np.minimum.reduce(b, axis=None) > 0:
         return -(target * _log_clamped(a) + (1 - target) * _log_clamped(b))
-    np.log(b, out=b)
-    b *= 1 - target
     out = target * np.log(a)
-    out += b
-    return np.negative(out, out=out)
+    out += (1 - target) * np.log(b)
+    return np.negative(out)
 
 
 @op(
@@ -64,3 +60,20 @@ def bce(a: Any, target: Any) -> Any:
 def bce_with_logits(z: Any, target: Any) -> Any:
     """Binary cross-entropy of σ(z): log(1 + eᶻ) − z y, finite for every z; dz = g (σ(z) − y)."""
     return np.maximum(z, 0) - z * target + np.log1p(np.exp(-np.abs(z)))
+
+
+@op(
+    symbol="L",
+    text="huber({a} - {target})",
+    latex=r"L_\delta({a} - {target})",
+    numpy="np.where(np.abs({a} - {target}) <= {delta}, 0.5 * ({a} - {target}) ** 2, "
+    "{delta} * (np.abs({a} - {target}) - 0.5 * {delta}))",
+    public=False,
+    da=lambda g, a, target, delta: g * clip_between.op(a - target, -delta, delta),
+    dtarget=lambda g, a, target, delta: -g * clip_between.op(a - target, -delta, delta),
+)
+def huber(a: Any, target: Any, *, delta: float = 1.0) -> Any:
+    """Huber loss of d = a − y: d²/2 where |d| ≤ δ, else δ (|d| − δ/2); da = g clip(d, −δ, δ)."""
+    d = np.abs(a - target)
+    near = np.minimum(d, delta)
+    return near * (d - 0.5 * near)

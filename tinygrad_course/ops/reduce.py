@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import builtins
 import math
 from typing import Any
 
 import numpy as np
 
 from .. import errors
-from ..tensor import apply
+from ..tensor import Tensor, apply
+from .compare import maximum, minimum, where
 from .define import NUMPY, function, op
-from .elementwise import sqrt, where
+from .elementwise import abs as absolute
+from .elementwise import sqrt
 from .index import take_along_axis
-from .shape import axis_of, broadcast_like, insert_axes, unsqueeze
+from .join import cat
+from .shape import axis_of, broadcast_like, insert_axes, squeeze, unsqueeze
 
 
 def _spread(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
@@ -79,7 +81,8 @@ def _count(x: Any, *, axis: Any = None) -> float:
 )
 def count(x: Any, *, axis: Any = None) -> Any:
     """Count the elements along axes: the m of a mean."""
-    return _count(x, axis=axis)
+    kind = np.asarray(x).dtype
+    return kind.type(_count(x, axis=axis)) if kind.kind == "f" else _count(x, axis=axis)
 
 
 @op(
@@ -108,15 +111,16 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         >>> tc.mean(tc.tensor([[1.0, 2.0], [3.0, 4.0]]))
         tensor(2.5)
     """
+    total = np.add.reduce(x, axis=axis, keepdims=keepdims)
     n = _count(x, axis=axis)
     if n == 0:
         raise ValueError("a mean of no elements does not exist")
-    return np.add.reduce(x, axis=axis, keepdims=keepdims) / n
+    return total / n
 
 
 def _ties(g: Any, y: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     """Split the cotangent evenly among the elements equal to the extreme."""
-    mask = (x == _keep(y, x, axis, keepdims)) * 1.0
+    mask = (x == _keep(y, x, axis, keepdims)).astype(x.dtype)
     share = mask / np.sum(mask, axis=axis, keepdims=True)
     return _keep(g, x, axis, keepdims) * share
 
@@ -192,9 +196,7 @@ def argmin(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 def _extreme(x: Any, axis: Any, keepdims: bool, full: Any, arg: Any, pair: Any) -> Any:
-    from ..tensor import Tensor
-
-    if isinstance(axis, Tensor):
+    if isinstance(axis, (Tensor, np.ndarray)):
         return pair(x, axis)
     if axis is None:
         return full(x)
@@ -202,7 +204,7 @@ def _extreme(x: Any, axis: Any, keepdims: bool, full: Any, arg: Any, pair: Any) 
     indices = arg(x, axis, True)
     values = take_along_axis(x, indices, axis)
     if not keepdims:
-        values, indices = values.squeeze(axis), indices.squeeze(axis)
+        values, indices = squeeze(values, axis), squeeze(indices, axis)
     return Extreme(values, indices)
 
 
@@ -237,8 +239,6 @@ def max(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         >>> values.tolist(), indices.tolist()
         ([4.0, 3.0], [1, 0])
     """
-    from .elementwise import maximum
-
     return _extreme(x, axis, keepdims, amax, argmax, maximum)
 
 
@@ -251,8 +251,6 @@ def min(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         >>> tc.min(tc.tensor([3.0, 1.0, 2.0])).item()
         1.0
     """
-    from .elementwise import minimum
-
     return _extreme(x, axis, keepdims, amin, argmin, minimum)
 
 
@@ -289,8 +287,6 @@ def _prod_first(x: Any) -> Any:
         half = n // 2
         paired = x[:half] * x[half : 2 * half]
         if n % 2:
-            from .shape import cat
-
             paired = cat([paired, x[2 * half :]])
         x = paired
         n = x.shape[0]
@@ -299,6 +295,7 @@ def _prod_first(x: Any) -> Any:
 
 @op(
     kind="reduction",
+    quiet=True,
     symbol="logΣexp",
     text="logsumexp({x})",
     latex=r"\log\sum\exp({x})",
@@ -315,10 +312,9 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         >>> tc.logsumexp(tc.tensor([1000.0, 1000.0]), axis=0)
         tensor(1000.6932)
     """
-    top = np.max(x, axis=axis, keepdims=True)
+    top = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, 0)
-    with np.errstate(divide="ignore"):
-        y = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+    y = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
     return y if keepdims else np.squeeze(y, axis=axis)
 
 
@@ -339,7 +335,7 @@ def norm2(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
 def _over(g: Any, y: Any) -> Any:
     """Return g / y, and 0 where y is 0."""
     zero = y == 0
-    return np.where(zero, np.zeros_like(g), g / np.where(zero, np.ones_like(y), y))
+    return np.where(zero, 0, g / np.where(zero, 1, y))
 
 
 @function()
@@ -356,21 +352,14 @@ def norm(x: Any, p: Any = 2, axis: Any = None, keepdims: bool = False) -> Any:
     if p in (2, "fro", None):
         return apply(norm2.op, (x,), {"axis": axis, "keepdims": keepdims})
     if p == 1:
-        return sum(abs_of(x), axis, keepdims)
+        return sum(absolute(x), axis, keepdims)
     if p == math.inf:
-        return amax(abs_of(x), axis, keepdims)
+        return amax(absolute(x), axis, keepdims)
     if not isinstance(p, (int, float)) or p <= 0:
         raise errors.ArgumentError(f"norm: p must be a positive number, inf or 'fro', got {p!r}.")
-    total = sum(abs_of(x) ** p, axis, keepdims)
+    total = sum(absolute(x) ** p, axis, keepdims)
     zero = total == 0
     return where(zero, 0.0, where(zero, 1.0, total) ** (1 / p))
-
-
-def abs_of(x: Any) -> Any:
-    """Return |x|."""
-    from .elementwise import abs as absolute
-
-    return absolute(x)
 
 
 @function()
@@ -442,7 +431,12 @@ def cumsum(x: Any, axis: Any = None) -> Any:
     return np.cumsum(x, axis=axis)
 
 
-@op(kind="reduction", symbol="all", numpy="np.all({x}, axis={axis})", overrides=(np.all,))
+@op(
+    kind="reduction",
+    symbol="all",
+    numpy="np.all({x}, axis={axis}, keepdims={keepdims})",
+    overrides=(np.all,),
+)
 def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """True when every element is; no derivative.
 
@@ -454,7 +448,12 @@ def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return np.all(x, axis=axis, keepdims=keepdims)
 
 
-@op(kind="reduction", symbol="any", numpy="np.any({x}, axis={axis})", overrides=(np.any,))
+@op(
+    kind="reduction",
+    symbol="any",
+    numpy="np.any({x}, axis={axis}, keepdims={keepdims})",
+    overrides=(np.any,),
+)
 def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """True when one element is; no derivative.
 

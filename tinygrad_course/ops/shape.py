@@ -1,8 +1,9 @@
-"""Operations that move elements without changing them: reshape, transpose, broadcast, join.
+"""Operations that arrange elements without changing them: reshape, transpose, broadcast.
 
-Derivative rules here use the *shape* of an input, never its values; so that a recorded backward pass
-can be replayed with another batch size, they take the input itself as the pattern (`sum_like`,
-`broadcast_like`, `reshape_like`) instead of writing its lengths down.
+Derivative rules here use the *shape* of an input, never its values; so that a recorded backward
+pass can be replayed with another batch size, they take the input itself as the pattern
+(`sum_like`, `broadcast_like`, `reshape_like`) instead of writing its lengths down. Joining,
+splitting and padding are in `join`.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from .. import errors
-from ..tensor import Tensor, apply, as_tensor
-from .define import NUMPY, function, op
+from ..tensor import apply
+from .define import NUMPY, attach, function, op
 
 # --- patterns used by derivative rules -----------------------------------------------------------
 
@@ -74,6 +75,32 @@ def reshape_like(x: Any, pattern: Any) -> Any:
     return np.reshape(x, np.shape(pattern))
 
 
+@op(kind="shape", like="x", symbol="0", text="0", numpy="np.zeros_like({x})", public=False)
+def zeros_like(x: Any, *, dtype: Any = None) -> Any:
+    """Zeros of the shape and dtype of `x`; no derivative."""
+    return np.zeros(np.shape(x), dtype or np.asarray(x).dtype)
+
+
+@op(kind="shape", like="x", symbol="1", text="1", numpy="np.ones_like({x})", public=False)
+def ones_like(x: Any, *, dtype: Any = None) -> Any:
+    """Ones of the shape and dtype of `x`; no derivative."""
+    return np.ones(np.shape(x), dtype or np.asarray(x).dtype)
+
+
+def _numpy_full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
+    return zeros_like(x, dtype=dtype) + fill_value  # type: ignore[operator]
+
+
+def _numpy_empty_like(x: Any, dtype: Any = None) -> Any:
+    return zeros_like(x, dtype=dtype)
+
+
+NUMPY[np.zeros_like] = zeros_like
+NUMPY[np.ones_like] = ones_like
+NUMPY[np.full_like] = _numpy_full_like
+NUMPY[np.empty_like] = _numpy_empty_like
+
+
 # --- reshape ------------------------------------------------------------------------------------
 
 
@@ -102,7 +129,7 @@ def sizes(args: tuple[Any, ...], name: str) -> tuple[int, ...]:
         raise errors.DtypeError(f"{name}: lengths and axes are integers, got {args}.") from None
 
 
-@function(methods=("view",), overrides=(np.reshape,))
+@function(overrides=(np.reshape,))
 def reshape(x: Any, *shape: Any) -> Any:
     """Give a tensor another shape with the same elements; one length may be −1.
 
@@ -116,7 +143,10 @@ def reshape(x: Any, *shape: Any) -> Any:
     return apply(reshape_to.op, (x,), {"shape": sizes(shape, "reshape")})
 
 
-@function(overrides=(np.ravel,), methods=("ravel",))
+attach(reshape, "view")
+
+
+@function(overrides=(np.ravel,), also=("ravel",))
 def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     """Join the axes start_dim … end_dim into one.
 
@@ -147,7 +177,7 @@ def axis_of(axis: Any, ndim: int, name: str) -> int:
 
 
 @function(overrides=(np.expand_dims,))
-def unsqueeze(x: Any, axis: int) -> Any:
+def unsqueeze(x: Any, axis: Any) -> Any:
     """Insert an axis of length 1.
 
     Example:
@@ -156,7 +186,7 @@ def unsqueeze(x: Any, axis: int) -> Any:
         (2, 1, 3)
     """
     axes = axis if isinstance(axis, tuple) else (axis,)
-    ndim = x.ndim + len(axes)
+    ndim = int(x.ndim) + len(axes)
     places = tuple(sorted(axis_of(a, ndim, "unsqueeze") for a in axes))
     return apply(insert_axes.op, (x,), {"axis": places})
 
@@ -256,7 +286,11 @@ def permute(x: Any, *dims: Any) -> Any:
     return apply(permute_axes.op, (x,), {"axes": axes})
 
 
-@function(methods=("swapaxes",), overrides=(np.swapaxes,))
+@function(
+    also=("swapaxes", "swapdims"),
+    overrides=(np.swapaxes,),
+    keywords={"axis0": "dim0", "axis1": "dim1", "axis2": "dim1"},
+)
 def transpose(x: Any, dim0: int, dim1: int) -> Any:
     """Swap two axes.
 
@@ -286,6 +320,30 @@ def t(x: Any) -> Any:
     if x.ndim > 2:
         raise errors.ShapeError(f"t: needs at most 2 axes, got shape {x.shape}. Use .mT.")
     return x if x.ndim < 2 else apply(matrix_transpose.op, (x,))
+
+
+@function(
+    also=("moveaxis",),
+    overrides=(np.moveaxis,),
+)
+def movedim(x: Any, source: Any, destination: Any) -> Any:
+    """Move axes to other places; the others keep their order.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.zeros(2, 3, 4).movedim(0, -1).shape
+        (3, 4, 2)
+    """
+    given = [a if isinstance(a, (tuple, list)) else (a,) for a in (source, destination)]
+    old, new = ([axis_of(a, x.ndim, "movedim") for a in axes] for axes in given)
+    if len(old) != len(new) or len(set(old)) != len(old) or len(set(new)) != len(new):
+        raise errors.ShapeError(
+            f"movedim: source {source} and destination {destination} must name equally many axes, "
+            "each once."
+        )
+    rest = iter(a for a in range(x.ndim) if a not in old)
+    coming = dict(zip(new, old, strict=True))
+    return permute(x, tuple(coming[a] if a in coming else next(rest) for a in range(x.ndim)))
 
 
 def _numpy_transpose(x: Any, axes: Any = None) -> Any:
@@ -345,266 +403,3 @@ def expand(x: Any, *shape: Any) -> Any:
             "for axes that exist."
         )
     return apply(broadcast_shape.op, (x,), {"shape": lengths})
-
-
-# --- join, split, reorder -----------------------------------------------------------------------
-
-
-def _part(g: Any, i: int, xs: Any, axis: int) -> Any:
-    start = sum(np.shape(x)[axis] for x in xs[:i])
-    stop = start + np.shape(xs[i])[axis]
-    index = [slice(None)] * g.ndim
-    index[axis] = slice(start, stop)
-    return g[tuple(index)]
-
-
-@op(
-    kind="shape",
-    like="xs",
-    symbol="cat",
-    numpy="np.concatenate([{xs}], axis={axis})",
-    public=False,
-    dxs=lambda g, i, xs, axis: _part(g, i, xs, axis),
-)
-def join(*xs: Any, axis: int = 0) -> Any:
-    """Join arrays along an axis."""
-    return np.concatenate(xs, axis=axis)
-
-
-@function(method=False, overrides=(np.concatenate,))
-def cat(tensors: Any, axis: int = 0) -> Any:
-    """Join tensors along an existing axis.
-
-    Args:
-        tensors: tensors of equal shape but for that axis.
-        axis: the axis (PyTorch's ``dim``).
-
-    Raises:
-        ArgumentError: nothing to join.
-        ShapeError: shapes that differ elsewhere.
-
-    Example:
-        >>> import tinygrad_course as tc
-        >>> tc.cat([tc.zeros(2, 3), tc.ones(1, 3)]).shape
-        (3, 3)
-    """
-    return apply(join.op, some_tensors(tensors, "cat"), {"axis": axis})
-
-
-def some_tensors(tensors: Any, name: str) -> tuple[Tensor, ...]:
-    """Return a non-empty tuple of tensors, or refuse."""
-    if not isinstance(tensors, (list, tuple, Tensor)):
-        raise errors.DtypeError(f"{name}: needs a list of tensors, got {type(tensors).__name__}.")
-    if len(tensors) == 0:
-        raise errors.ArgumentError(f"{name}: got an empty list; give at least one tensor.")
-    return tuple(as_tensor(x) for x in tensors)
-
-
-@function(method=False, overrides=(np.stack,))
-def stack(tensors: Any, axis: int = 0) -> Any:
-    """Join tensors of one shape along a new axis.
-
-    Example:
-        >>> import tinygrad_course as tc
-        >>> tc.stack([tc.zeros(3), tc.ones(3)]).shape
-        (2, 3)
-    """
-    parts = some_tensors(tensors, "stack")
-    shapes = {x.shape for x in parts}
-    if len(shapes) > 1:
-        raise errors.ShapeError(
-            f"stack: all tensors must have one shape, got {sorted(shapes)}. "
-            "Use cat to join along an existing axis."
-        )
-    return cat([unsqueeze(x, axis) for x in parts], axis)
-
-
-@op(
-    kind="shape",
-    symbol="flip",
-    numpy="np.flip({x}, {axis})",
-    overrides=(np.flip,),
-    dx=lambda g, axis: np.flip(g, axis),
-)
-def flip(x: Any, axis: Any = None) -> Any:
-    """Reverse the order along axes (all by default); a copy.
-
-    Example:
-        >>> import tinygrad_course as tc
-        >>> tc.flip(tc.tensor([1.0, 2.0, 3.0]), 0)
-        tensor([3., 2., 1.])
-    """
-    return np.flip(x, axis).copy()
-
-
-def _negate(shift: Any) -> Any:
-    return tuple(-s for s in shift) if isinstance(shift, (tuple, list)) else -shift
-
-
-@op(
-    kind="shape",
-    symbol="roll",
-    numpy="np.roll({x}, {shifts}, {axis})",
-    overrides=(np.roll,),
-    dx=lambda g, shifts, axis: np.roll(g, _negate(shifts), axis),
-)
-def roll(x: Any, shifts: Any = 1, axis: Any = None) -> Any:
-    """Shift elements along an axis; those pushed off the end come in at the front.
-
-    Example:
-        >>> import tinygrad_course as tc
-        >>> tc.roll(tc.tensor([1.0, 2.0, 3.0]), 1)
-        tensor([3., 1., 2.])
-    """
-    return np.roll(x, shifts, axis)
-
-
-@function()
-def split(x: Any, split_size: Any, axis: int = 0) -> Any:
-    """Cut a tensor into pieces of `split_size`, or of the lengths in a list; returns a tuple.
-
-    Example:
-        >>> import tinygrad_course as tc
-        >>> [p.shape for p in tc.zeros(5, 2).split(2)]
-        [(2, 2), (2, 2), (1, 2)]
-    """
-    place = axis_of(axis, x.ndim, "split")
-    length = x.shape[place]
-    if isinstance(split_size, (list, tuple)):
-        lengths = list(split_size)
-        if sum(lengths) != length:
-            raise errors.ShapeError(
-                f"split: the lengths {lengths} add up to {sum(lengths)}, the axis has {length}."
-            )
-    else:
-        if split_size <= 0:
-            raise errors.ArgumentError(f"split: split_size must be positive, got {split_size}.")
-        lengths = [min(split_size, length - start) for start in range(0, length, split_size)]
-    pieces = []
-    start = 0
-    for n in lengths:
-        index = (slice(None),) * place + (slice(start, start + n),)
-        pieces.append(x[index])
-        start += n
-    return tuple(pieces)
-
-
-@function()
-def chunk(x: Any, chunks: int, axis: int = 0) -> Any:
-    """Cut a tensor into at most `chunks` pieces of equal length (the last may be shorter).
-
-    Example:
-        >>> import tinygrad_course as tc
-        >>> [p.shape for p in tc.zeros(5, 2).chunk(2)]
-        [(3, 2), (2, 2)]
-    """
-    if not isinstance(chunks, int) or chunks <= 0:
-        raise errors.ArgumentError(f"chunk: chunks must be a positive integer, got {chunks!r}.")
-    length = x.shape[axis_of(axis, x.ndim, "chunk")]
-    return split(x, max(1, -(-length // chunks)), axis)
-
-
-@function(overrides=(np.tile,))
-def tile(x: Any, *reps: Any) -> Any:
-    """Repeat the whole tensor along each axis, as ``np.tile``.
-
-    Example:
-        >>> import tinygrad_course as tc
-        >>> tc.tile(tc.tensor([1.0, 2.0]), 2)
-        tensor([1., 2., 1., 2.])
-    """
-    counts = sizes(reps, "tile")
-    counts = (1,) * (x.ndim - len(counts)) + counts
-    shape = (1,) * (len(counts) - x.ndim) + x.shape
-    paired = [n for length in shape for n in (1, length)]
-    wide = [n for count, length in zip(counts, shape, strict=True) for n in (count, length)]
-    joined = tuple(count * length for count, length in zip(counts, shape, strict=True))
-    return reshape(broadcast_to(reshape(x, *paired), *wide), joined)
-
-
-@function()
-def repeat(x: Any, *sizes_: Any) -> Any:
-    """Repeat the whole tensor along each axis (PyTorch's ``Tensor.repeat``).
-
-    Raises:
-        ShapeError: fewer counts than axes.
-
-    Example:
-        >>> import tinygrad_course as tc
-        >>> tc.tensor([1.0, 2.0]).repeat(2, 2)
-        tensor([[1., 2., 1., 2.],
-                [1., 2., 1., 2.]])
-    """
-    counts = sizes(sizes_, "repeat")
-    if len(counts) < x.ndim:
-        raise errors.ShapeError(f"repeat: give a count for each of the {x.ndim} axes: {counts}.")
-    return tile(x, counts)
-
-
-@op(
-    kind="shape",
-    like="x",
-    symbol="pad",
-    numpy="np.pad({x}, {widths}, constant_values={value})",
-    public=False,
-    dx=lambda g, widths: g[
-        tuple(slice(b, n - a) for (b, a), n in zip(widths, g.shape, strict=True))
-    ],
-)
-def pad_constant(x: Any, *, widths: Any = (), value: float = 0.0) -> Any:
-    """Surround `x` with a constant: `widths` holds (before, after) for each axis."""
-    return np.pad(x, widths, constant_values=value)
-
-
-@function()
-def pad(x: Any, pad: Any, mode: str = "constant", value: float = 0.0) -> Any:
-    """Pad a tensor as ``torch.nn.functional.pad``: pairs from the last axis backward.
-
-    Args:
-        x: the tensor.
-        pad: (before, after) of the last axis, then of the one before it, and so on. Negative
-            widths crop. NumPy's ((before, after), …) per axis is accepted too.
-        mode: ``constant``, ``reflect``, ``replicate`` or ``circular``.
-        value: the constant.
-
-    Example:
-        >>> import tinygrad_course as tc
-        >>> tc.pad(tc.tensor([1.0, 2.0]), (1, 2))
-        tensor([0., 1., 2., 0., 0.])
-    """
-    widths = _pad_widths(pad, x.ndim)
-    for axis, (before, after) in enumerate(widths):
-        if before < 0 or after < 0:
-            length = x.shape[axis]
-            keep = slice(max(0, -before), length - max(0, -after))
-            x = x[(slice(None),) * axis + (keep,)]
-    positive = tuple((max(b, 0), max(a, 0)) for b, a in widths)
-    if mode == "constant":
-        return apply(pad_constant.op, (x,), {"widths": positive, "value": value})
-    modes = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
-    if mode not in modes:
-        raise errors.ArgumentError(f"pad: mode must be constant, {', '.join(modes)}; got {mode!r}.")
-    for axis, (before, after) in enumerate(positive):
-        if before or after:
-            if x.shape[axis] == 0 or (mode == "reflect" and max(before, after) >= x.shape[axis]):
-                raise errors.ShapeError(
-                    f"pad: {mode} padding of {(before, after)} does not fit an axis of length "
-                    f"{x.shape[axis]}."
-                )
-            index = np.pad(np.arange(x.shape[axis]), (before, after), mode=modes[mode])  # type: ignore[call-overload]
-            x = x[(slice(None),) * axis + (index,)]
-    return x
-
-
-def _pad_widths(pad: Any, ndim: int) -> list[tuple[int, int]]:
-    flat = list(pad) if isinstance(pad, (tuple, list)) else [pad]
-    if flat and isinstance(flat[0], (tuple, list)):
-        pairs = [(int(b), int(a)) for b, a in flat]
-    else:
-        if len(flat) % 2:
-            raise errors.ArgumentError(f"pad: widths come in pairs (before, after), got {pad}.")
-        backward = [(int(flat[i]), int(flat[i + 1])) for i in range(0, len(flat), 2)]
-        pairs = backward[::-1]
-    if len(pairs) > ndim:
-        raise errors.ShapeError(f"pad: {len(pairs)} pairs of widths for {ndim} axes.")
-    return [(0, 0)] * (ndim - len(pairs)) + pairs

@@ -1,0 +1,359 @@
+"""Comparison and choice: what is larger, where to take which value, limits, logic on booleans.
+
+Comparisons give booleans and have no derivative; they are recorded all the same, so that a replay
+on fresh inputs compares again. A choice passes the cotangent to the value chosen.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import errors
+from ..inplace import change
+from ..op import UNARY
+from ..tensor import Tensor, to_array
+from .define import FUNCTIONS, attach, function, op
+
+# --- comparison ---------------------------------------------------------------------------------
+
+
+@op(ufunc=np.equal, operator="eq", symbol="=", text="{a} == {b}", precedence=0)
+def eq(a: Any, b: Any) -> Any:
+    """True where a = b; no derivative.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.tensor([1.0, 2.0]) == 2
+        tensor([False,  True])
+    """
+
+
+@op(
+    ufunc=np.not_equal,
+    operator="ne",
+    symbol="≠",
+    text="{a} != {b}",
+    precedence=0,
+    also=("not_equal",),
+)
+def ne(a: Any, b: Any) -> Any:
+    """True where a ≠ b; no derivative.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.tensor([1.0, 2.0]) != 2
+        tensor([ True, False])
+    """
+
+
+@op(ufunc=np.less, operator="lt", symbol="<", text="{a} < {b}", precedence=0, also=("less",))
+def lt(a: Any, b: Any) -> Any:
+    """True where a < b; no derivative.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.tensor([1.0, 2.0]) < 2
+        tensor([ True, False])
+    """
+
+
+@op(
+    ufunc=np.less_equal,
+    operator="le",
+    symbol="≤",
+    text="{a} <= {b}",
+    precedence=0,
+    also=("less_equal",),
+)
+def le(a: Any, b: Any) -> Any:
+    """True where a ≤ b; no derivative.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.tensor([1.0, 2.0]) <= 1
+        tensor([ True, False])
+    """
+
+
+@op(
+    ufunc=np.greater,
+    operator="gt",
+    symbol=">",
+    text="{a} > {b}",
+    precedence=0,
+    also=("greater",),
+)
+def gt(a: Any, b: Any) -> Any:
+    """True where a > b; no derivative.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.tensor([1.0, 2.0]) > 1
+        tensor([False,  True])
+    """
+
+
+@op(
+    ufunc=np.greater_equal,
+    operator="ge",
+    symbol="≥",
+    text="{a} >= {b}",
+    precedence=0,
+    also=("greater_equal",),
+)
+def ge(a: Any, b: Any) -> Any:
+    """True where a ≥ b; no derivative.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.tensor([1.0, 2.0]) >= 2
+        tensor([False,  True])
+    """
+
+
+def equal(input: Any, other: Any) -> bool:
+    """Return True when two tensors have the same shape and equal elements.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.equal(tc.tensor([1.0, 2.0]), tc.tensor([1.0, 2.0]))
+        True
+    """
+    return np.array_equal(to_array(input), to_array(other))
+
+
+def allclose(
+    input: Any, other: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> bool:
+    """Return True when all elements agree within atol + rtol · |other|.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.allclose(tc.tensor([1.0, 2.0]), tc.tensor([1.0, 2.000001]))
+        True
+    """
+    return np.allclose(to_array(input), to_array(other), rtol, atol, equal_nan)
+
+
+for _question in (equal, allclose):
+    FUNCTIONS[_question.__name__] = _question
+    attach(_question, _question.__name__)
+
+
+@op(symbol="≈", text="{a} ≈ {b}", numpy="np.isclose({a}, {b}, {rtol}, {atol}, {equal_nan})")
+def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
+    """True where a and b agree within atol + rtol · |b|; no derivative.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.isclose(tc.tensor([1.0, 2.0]), tc.tensor([1.0, 2.1]))
+        tensor([ True, False])
+    """
+    return np.isclose(a, b, rtol, atol, equal_nan)
+
+
+# --- choice -------------------------------------------------------------------------------------
+
+
+@op(
+    symbol="where",
+    numpy="np.where({condition}, {a}, {b})",
+    keywords={"input": "a", "other": "b"},
+    da=lambda g, condition: np.where(condition, g, 0),
+    db=lambda g, condition: np.where(condition, 0, g),
+)
+def where(condition: Any, a: Any, b: Any) -> Any:
+    """Choose elementwise: a where the condition holds, else b.
+
+    The cotangent goes to the branch taken; the other one gets exactly 0, even where its value is
+    NaN or infinite.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> x = tc.tensor([-1.0, 2.0])
+        >>> tc.where(x > 0, x, 0.0)
+        tensor([0., 2.])
+    """
+    return np.where(condition, a, b)
+
+
+def _larger(g: Any, a: Any, b: Any) -> Any:
+    """Return g where a > b, g / 2 where they tie, else 0."""
+    return np.where(a > b, g, np.where(a == b, g / 2, 0))
+
+
+@op(
+    ufunc=np.maximum,
+    symbol="max",
+    text="max({a}, {b})",
+    latex=r"\max({a}, {b})",
+    da=lambda g, a, b: _larger(g, a, b),
+    db=lambda g, a, b: _larger(g, b, a),
+)
+def maximum(a: Any, b: Any) -> Any:
+    """Elementwise maximum; where the operands tie, each gets half of the cotangent.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.maximum(tc.tensor([1.0, 5.0]), 3.0)
+        tensor([3., 5.])
+    """
+
+
+@op(
+    ufunc=np.minimum,
+    symbol="min",
+    text="min({a}, {b})",
+    latex=r"\min({a}, {b})",
+    da=lambda g, a, b: _larger(g, b, a),
+    db=lambda g, a, b: _larger(g, a, b),
+)
+def minimum(a: Any, b: Any) -> Any:
+    """Elementwise minimum; where the operands tie, each gets half of the cotangent.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.minimum(tc.tensor([1.0, 5.0]), 3.0)
+        tensor([1., 3.])
+    """
+
+
+@op(
+    symbol="clamp",
+    text="clamp({x}, {low}, {high})",
+    numpy="np.minimum(np.maximum({x}, {low}), {high})",
+    public=False,
+    dx=lambda g, x, low, high: g * ((x >= low) & (x <= high)),
+    dlow=lambda g, x, low, high: g * ((x < low) & (low < high)),
+    dhigh=lambda g, x, low, high: g * ((x > high) | (high < low)),
+)
+def clip_between(x: Any, low: Any, high: Any) -> Any:
+    """Elementwise min(max(x, low), high)."""
+    return np.minimum(np.maximum(x, low), high)
+
+
+def _edges(x: Any, min: Any, max: Any) -> tuple[Any, Any]:
+    """Return both edges of a clamp: one not given is the end of the dtype's range."""
+    if min is None and max is None:
+        raise errors.ArgumentError("clamp: give min, max or both.")
+    if x.dtype.kind == "f":
+        first, last = -np.inf, np.inf
+    elif x.dtype.kind == "b":
+        first, last = 0, 1
+    else:
+        first, last = int(np.iinfo(x.dtype).min), int(np.iinfo(x.dtype).max)
+    return (first if min is None else min), (last if max is None else max)
+
+
+@function(also=("clip",), overrides=(np.clip,), keywords={"a_min": "min", "a_max": "max"})
+def clamp(x: Any, min: Any = None, max: Any = None) -> Any:
+    """Limit values to [min, max]; the cotangent passes inside and at the edges.
+
+    Args:
+        x: the tensor.
+        min: lower edge, a number or tensor, or None.
+        max: upper edge, likewise.
+
+    Raises:
+        ArgumentError: neither edge is given.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.clamp(tc.tensor([-2.0, 0.5, 7.0]), min=0.0, max=1.0)
+        tensor([0. , 0.5, 1. ])
+    """
+    return clip_between(x, *_edges(x, min, max))
+
+
+def _clamp_(self: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    """Limit values to [min, max], in place."""
+    return change(self, clip_between.op, _edges(self, min, max))
+
+
+attach(_clamp_, "clamp_", "clip_")
+
+
+# --- logic on booleans --------------------------------------------------------------------------
+
+
+@op(ufunc=np.logical_and, symbol="∧", text="{a} and {b}", precedence=0)
+def logical_and(a: Any, b: Any) -> Any:
+    """True where both are; no derivative.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.logical_and(tc.tensor([True, False]), True)
+        tensor([ True, False])
+    """
+
+
+@op(ufunc=np.logical_or, symbol="∨", text="{a} or {b}", precedence=0)
+def logical_or(a: Any, b: Any) -> Any:
+    """True where one is; no derivative.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.logical_or(tc.tensor([True, False]), False)
+        tensor([ True, False])
+    """
+
+
+@op(ufunc=np.logical_not, symbol="¬", text="not {x}", precedence=0)
+def logical_not(x: Any) -> Any:
+    """True where x is not; no derivative.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.logical_not(tc.tensor([True, False]))
+        tensor([False,  True])
+    """
+
+
+@op(ufunc=np.bitwise_and, operator="and", symbol="&", text="{a} & {b}", precedence=0, public=False)
+def bitwise_and(a: Any, b: Any) -> Any:
+    """Bitwise (for booleans: logical) and."""
+
+
+@op(ufunc=np.bitwise_or, operator="or", symbol="|", text="{a} | {b}", precedence=0, public=False)
+def bitwise_or(a: Any, b: Any) -> Any:
+    """Bitwise (for booleans: logical) or."""
+
+
+@op(ufunc=np.invert, operator="invert", symbol="~", text="~{x}", precedence=UNARY, public=False)
+def bitwise_not(x: Any) -> Any:
+    """Bitwise (for booleans: logical) not."""
+
+
+@op(ufunc=np.isnan, symbol="nan?")
+def isnan(x: Any) -> Any:
+    """True where x is NaN; no derivative.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.isnan(tc.tensor([1.0, float("nan")]))
+        tensor([False,  True])
+    """
+
+
+@op(ufunc=np.isinf, symbol="inf?")
+def isinf(x: Any) -> Any:
+    """True where x is infinite; no derivative.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.isinf(tc.tensor([1.0, float("inf")]))
+        tensor([False,  True])
+    """
+
+
+@op(ufunc=np.isfinite, symbol="finite?")
+def isfinite(x: Any) -> Any:
+    """True where x is neither NaN nor infinite; no derivative.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.isfinite(tc.tensor([1.0, float("inf")]))
+        tensor([ True, False])
+    """
