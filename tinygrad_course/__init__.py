@@ -45,6 +45,7 @@ from .creation import (
     zeros_like,
 )
 from .function import Function
+from .gradcheck import check_gradients, gradcheck, gradgradcheck
 from .modes import detect_anomaly, enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .random import Generator, default_generator, get_rng_state, manual_seed, set_rng_state
 from .tensor import Tensor, default_dtype, set_default_dtype
@@ -69,8 +70,6 @@ _LAZY = {
     "History": "train:History",
     "save": "checkpoint:save",
     "load": "checkpoint:load",
-    "gradcheck": "gradcheck:gradcheck",
-    "gradgradcheck": "gradcheck:gradgradcheck",
     "Graph": "graph:Graph",
     "summary": "nn:summary",
 }

@@ -66,7 +66,8 @@ def check_gradients(
         >>> report.passed, report.difference
         (True, 2.919335883291695e-10)
     """
-    from .checking.check import Options, check
+    from .checking.check import check
+    from .checking.comparison import Options
 
     return check(
         f, inputs, Options(eps, atol, rtol, strict, max_entries, seed, nondet_tol, recorded=False)
@@ -116,7 +117,8 @@ def gradcheck(
         >>> tc.gradcheck(lambda x: (x**3).sum(), x)
         True
     """
-    from .checking.check import Options, check
+    from .checking.check import check
+    from .checking.comparison import Options
 
     options = Options(eps, atol, rtol, strict, max_entries, seed, nondet_tol, recorded=False)
     report = check(f, inputs, options)
@@ -169,7 +171,7 @@ def gradgradcheck(
         >>> tc.gradgradcheck(lambda x: (x**3).sum(), x)
         True
     """
-    from .checking.check import Options
+    from .checking.comparison import Options
     from .checking.second import check_second
 
     options = Options(eps, atol, rtol, strict, max_entries, seed, nondet_tol, recorded=True)

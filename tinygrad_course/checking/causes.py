@@ -67,7 +67,10 @@ def factor(analytic: Array, numeric: Array, lengths: set[int]) -> str:
     norm = float(numeric @ numeric)
     size = float(np.linalg.norm(analytic))
     if norm == 0:
-        return "the numeric gradient is zero: the function does not depend on it here."
+        return (
+            "a gradient reaches it, but moving it changes nothing: the function uses values "
+            "computed from it before the check (compute them inside), or a rule is wrong."
+        )
     if size == 0:
         return (
             "the analytic gradient is zero everywhere: a term or an activation's derivative is "

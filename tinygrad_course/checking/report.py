@@ -30,7 +30,8 @@ class ParameterCheck:
     """What the check found for one parameter (or one input).
 
     Attributes:
-        name: the parameter's name.
+        name: the parameter's name; in a model its path, such as ``0.weight``.
+        symbol: how pictures and equations call it, such as ``W[1]``; "" without such a name.
         shape: its shape.
         dtype: its own dtype; the check computes in float64.
         entries: how many of its entries were checked.
@@ -47,6 +48,7 @@ class ParameterCheck:
     """
 
     name: str
+    symbol: str
     shape: tuple[int, ...]
     dtype: str
     entries: int
@@ -80,7 +82,8 @@ class ParameterCheck:
 
     def cells(self) -> tuple[str, ...]:
         """Return the columns of the report's table."""
-        head = (self.name, shown(self.shape), f"{self.entries}/{self.size}")
+        also = f" ({self.symbol})" if self.symbol not in ("", self.name) else ""
+        head = (self.name + also, shown(self.shape), f"{self.entries}/{self.size}")
         if self.index is None:
             return (*head, *("-",) * (len(COLUMNS) - len(head)))
         place = shown(self.index) + (f" of {self.output}" if self.output else "")
@@ -136,7 +139,7 @@ class GradientReport:
 
     def __getitem__(self, name: str) -> ParameterCheck:
         for parameter in self.parameters:
-            if parameter.name == name:
+            if name in (parameter.name, parameter.symbol):
                 return parameter
         names = ", ".join(p.name for p in self.parameters)
         raise KeyError(f"the report has no parameter {name!r}; it has {names}")

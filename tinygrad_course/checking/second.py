@@ -12,7 +12,8 @@ from .. import errors
 from ..autograd import grad
 from ..modes import enable_grad
 from ..tensor import Tensor, as_tensor, wrap
-from .check import Options, compare
+from .check import compare
+from .comparison import Options
 from .differences import tensors_of
 from .inputs import Given, read
 from .report import GradientReport
@@ -48,7 +49,8 @@ def _outputs(given: Given, roots: list[Any]) -> tuple[list[int], list[tuple[int,
     """Return which outputs require grad, and their shapes."""
     around = Surroundings([*roots, *given.roots], given.points)
     with ExitStack() as stack, enable_grad():
-        for part in (around, *given.points):
+        parts: list[Surroundings | Point] = [around]
+        for part in (*parts, *given.points):
             stack.callback(part.end)
             part.begin()
         outputs = tensors_of(given.call())

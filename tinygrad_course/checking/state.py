@@ -68,6 +68,7 @@ class Point(Loan):
         """Note what `tensor` is, and its name."""
         super().__init__(tensor)
         self.name = name
+        self.symbol = ""  # how the tensor calls itself once the function ran, such as W[1]
         self.dtype = tensor.dtype
         self.shape = tensor.shape
         self.size = tensor._data.size
