@@ -1,6 +1,7 @@
 """Pictures of networks, graphs and training.
 
-`draw_network` draws the layered picture of circles, `plot_*` return Matplotlib axes, and `Drawing`
+`draw` shows the graph of a computation and how derivatives flow back through it, `draw_network` the
+layered picture of circles, `plot_*` return Matplotlib axes, and `Drawing`
 is a `graphviz.Digraph` that renders with or without Graphviz on the machine. `viz.style` holds the
 colours of all of them.
 
@@ -11,6 +12,7 @@ child process. The core never imports this package.
 from __future__ import annotations
 
 from viz import dot, style
+from viz.draw import draw
 from viz.images import plot_images, plot_weights
 from viz.network import draw_network
 from viz.plots import (
@@ -26,6 +28,7 @@ __all__ = [
     "RenderError",
     "RendererNotFoundError",
     "dot",
+    "draw",
     "draw_network",
     "plot_activations",
     "plot_decision_boundary",

@@ -291,6 +291,34 @@ def circle(symbol: object, *, role: str = "forward", **attributes: str) -> dict[
     return {**drawn, **attributes}
 
 
+def tag(text: object, *, role: str = "forward", **attributes: str) -> dict[str, str]:
+    """Return node attributes of a small label without a border, such as a value used again.
+
+    Args:
+        text: The text.
+        role: A role of `viz.style`, which gives the colours.
+        attributes: More Graphviz attributes.
+
+    Raises:
+        ValueError: For an unknown role.
+
+    >>> tag("1 - A[1]²")["shape"]
+    'box'
+    """
+    shades = style.tone(role)
+    return {
+        "shape": "box",
+        "label": html(span(text, color=shades.line, size=style.SIZE_SMALL)),
+        "style": "rounded,filled",
+        "color": shades.fill,
+        "fillcolor": shades.fill,
+        "height": "0.25",
+        "width": "0.3",
+        "margin": "0.06,0.02",
+        **attributes,
+    }
+
+
 def forward_arrow(label: object = None, **attributes: str) -> dict[str, str]:
     """Return edge attributes of a solid blue arrow in the direction of computing.
 

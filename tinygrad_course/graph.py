@@ -1,0 +1,550 @@
+"""The graph as data: what was computed from what, as an ordered list of named nodes.
+
+`Graph.of` captures the operations behind a tensor, and on request the backward pass too, recorded
+by the same derivative rules that `backward` runs. Printers and pictures read this list and nothing
+else; it holds no tensors to differentiate and nothing here draws. Capturing changes nothing: it
+works before and after ``backward()``, calls no hooks and leaves every ``.grad`` alone.
+"""
+
+from __future__ import annotations
+
+import difflib
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from . import autograd, errors, naming
+from .op import Op
+from .tensor import RECORD_GRAD, Node, Tensor, recording, refresh, scope, tick, wrap
+
+ROLES = ("parameter", "data", "constant", "forward", "output", "loss", "backward", "gradient")
+
+Source = Node | Tensor
+
+
+@dataclass(slots=True, eq=False)
+class GraphNode:
+    """One value of a graph, and the operation that computed it.
+
+    Attributes:
+        index: its place in the graph; larger than those of its inputs.
+        op: the operation, or None for a leaf.
+        inputs: indices of the nodes it was computed from, in the operation's order.
+        params: parameters of the operation (axis, shape, …).
+        name: its name, see `naming`.
+        role: one of `ROLES`. A leaf is a parameter (requires grad), data, or a constant (a number);
+            a scalar output is a loss; a gradient is the derivative with respect to a parameter, and
+            the rest of the backward pass is "backward".
+        shape, dtype: of the value.
+        value: the array or number; None when it was overwritten since (an optimizer step, ``+=``).
+        scope: the modules it was computed in, outermost first, such as ``("Sequential", "layer 1
+            (Dense)")``; a later call of the same module says so: ``"layer 1 (Dense) #2"``.
+        grad: index of the node that is the derivative of the output with respect to this one.
+        grad_of: index of the node whose derivative this one is. Several may share one derivative
+            (in ``v = a + u``: dv = da = du); this names the one computed last.
+        rule_of: index of the forward node whose derivative rule computed this one.
+        anonymous: True when the name is an invented one without a meaning (``u``, ``t1``, ``g1``).
+    """
+
+    index: int
+    op: Op | None
+    inputs: tuple[int, ...]
+    params: dict[str, Any]
+    name: str
+    role: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    value: Any = field(repr=False)
+    scope: tuple[str, ...] = ()
+    grad: int | None = None
+    grad_of: int | None = None
+    rule_of: int | None = None
+    anonymous: bool = False
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def is_backward(self) -> bool:
+        """True for values of the backward pass."""
+        return self.role in ("backward", "gradient")
+
+
+class Graph:
+    """An ordered list of `GraphNode`s: leaves and operations, each after its inputs.
+
+    ``len(graph)``, iteration and ``graph[index]`` give nodes; ``graph.find("W[1]")`` finds one by
+    name; ``print(graph)`` writes one line per node.
+
+    Attributes:
+        nodes: all nodes, in the order of computing.
+        inputs: the leaves that are parameters or data.
+        outputs: the nodes the graph was captured from.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> a = tc.tensor(5.0, requires_grad=True, name="a")
+        >>> b = tc.tensor(3.0, requires_grad=True, name="b")
+        >>> c = tc.tensor(2.0, requires_grad=True, name="c")
+        >>> graph = tc.Graph.of(3 * (a + b * c))
+        >>> print(graph)
+        b              () float32  parameter
+        c              () float32  parameter
+        u = mul(b, c)  () float32  forward
+        a              () float32  parameter
+        v = add(a, u)  () float32  forward
+        3              () int64    constant
+        J = mul(3, v)  () float32  loss
+        >>> graph.find("v").value.item()
+        11.0
+    """
+
+    def __init__(self, nodes: Sequence[GraphNode], outputs: Sequence[int]) -> None:
+        """Make a graph of `nodes`, of which those with the indices `outputs` are its results."""
+        self.nodes = list(nodes)
+        self._outputs = tuple(outputs)
+        self._by_name: dict[str, int] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        outputs: Tensor | Sequence[Tensor],
+        backward: bool = False,
+        wrt: Tensor | Sequence[Tensor] | None = None,
+    ) -> Graph:
+        """Capture the graph behind `outputs`.
+
+        Args:
+            outputs: one tensor, or several.
+            backward: capture the backward pass too; the outputs must then be scalars, whose sum is
+                differentiated.
+            wrt: the tensors to differentiate with respect to; by default every leaf that requires
+                grad.
+
+        Raises:
+            GraphError: nothing was recorded for the outputs; no leaf requires grad; `wrt` is not in
+                the graph.
+            ShapeError: a backward pass from an output that is not a scalar.
+            InplaceError: a value that a derivative rule reads was overwritten since.
+        """
+        roots = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+        _check_outputs(roots)
+        builder = _Builder()
+        if not backward:
+            order = _ancestors(y._node for y in roots if y._node is not None)
+            for node in order:
+                builder.add_node(node, "forward")
+        else:
+            for y in roots:
+                if y._data.size != 1:
+                    raise errors.ShapeError(
+                        f"Graph.of: a backward pass starts from a scalar, got shape {y.shape}. "
+                        "Reduce it with .sum() or .mean() first, or pass backward=False."
+                    )
+            builder.add_both(roots, wrt)
+        return cls(*builder.finish(roots))
+
+    # --- reading ----------------------------------------------------------------------------
+
+    @property
+    def inputs(self) -> list[GraphNode]:
+        """The leaves that are parameters or data, in order."""
+        return [n for n in self.nodes if n.op is None and n.role in ("parameter", "data")]
+
+    @property
+    def outputs(self) -> list[GraphNode]:
+        """The nodes the graph was captured from."""
+        return [self.nodes[i] for i in self._outputs]
+
+    @property
+    def has_backward(self) -> bool:
+        """True when the backward pass is part of the graph."""
+        return any(n.grad is not None for n in self.outputs)
+
+    def find(self, name: str) -> GraphNode:
+        """Return the node called `name`; ``W1`` also finds ``W[1]``, and ``da`` a's derivative.
+
+        Raises:
+            ArgumentError: there is none.
+        """
+        if self._by_name is None:
+            self._by_name = {naming.compact(n.name): n.index for n in reversed(self.nodes)}
+            self._by_name.update((n.name, n.index) for n in reversed(self.nodes))
+        index = self._by_name.get(name)
+        if index is None and name.startswith("d"):
+            # A derivative shared by several tensors is called after one of them.
+            of = self._by_name.get(name[1:])
+            index = self.nodes[of].grad if of is not None else None
+        if index is None:
+            close = difflib.get_close_matches(name, self._by_name, n=3)
+            names = close or [n.name for n in self.nodes[-3:]]
+            hint = "Close to it" if close else "The last ones"
+            raise errors.ArgumentError(
+                f"Graph.find: none of the {len(self)} nodes is called {name!r}. "
+                f"{hint}: {', '.join(names)}. print(graph) lists them all."
+            )
+        return self.nodes[index]
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __iter__(self) -> Iterator[GraphNode]:
+        return iter(self.nodes)
+
+    def __getitem__(self, index: int) -> GraphNode:
+        return self.nodes[index]
+
+    def __repr__(self) -> str:
+        operations = sum(n.op is not None for n in self.nodes)
+        results = ", ".join(n.name for n in self.outputs)
+        what = "forward and backward" if self.has_backward else "forward"
+        return f"<Graph of {results}: {len(self)} nodes, {operations} operations, {what}>"
+
+    def __str__(self) -> str:
+        rows = [
+            (self._line(n), f"{_shape_text(n.shape)} {n.dtype}", n.role + self._extra(n))
+            for n in self.nodes
+        ]
+        widths = [max((len(row[k]) for row in rows), default=0) for k in range(2)]
+        return "\n".join(
+            f"{line:<{widths[0]}}  {kind:<{widths[1]}}  {role}" for line, kind, role in rows
+        )
+
+    def _line(self, node: GraphNode) -> str:
+        if node.op is None:
+            return node.name
+        parts = [self.nodes[i].name for i in node.inputs]
+        defaults = node.op.defaults
+        for key, value in node.params.items():
+            shown = _param_text(value)
+            if key not in defaults or shown != _param_text(defaults[key]):
+                parts.append(f"{key}={shown}")
+        return f"{node.name} = {node.op.name}({', '.join(parts)})"
+
+    def _extra(self, node: GraphNode) -> str:
+        return " of " + self.nodes[node.grad_of].name if node.grad_of is not None else ""
+
+
+def _shape_text(shape: tuple[int, ...]) -> str:
+    return str(shape)
+
+
+def _param_text(value: Any) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 40 else text[:39] + "…"
+
+
+# --- capturing ----------------------------------------------------------------------------------
+
+
+def _check_outputs(roots: Sequence[Any]) -> None:
+    for y in roots:
+        if not isinstance(y, Tensor):
+            raise errors.DtypeError(
+                f"Graph.of: the outputs must be tensors, got {type(y).__name__}. "
+                "Pass the tensor you computed, such as the loss."
+            )
+        if y._view is not None and y._view.seen < y._stamp()[0]:
+            refresh(y)
+    if not roots:
+        raise errors.ArgumentError("Graph.of: got no outputs; pass at least one tensor.")
+    if all(y._node is None for y in roots):
+        called = f" called {roots[0].name!r}" if roots[0].name else ""
+        raise errors.GraphError(
+            f"Graph.of: nothing was recorded for this tensor of shape {roots[0].shape}{called}: it "
+            "is a leaf, or was computed under no_grad, detached, or from tensors none of which "
+            "requires grad. Create the parameters with requires_grad=True before computing."
+        )
+
+
+def _ancestors(starts: Any, known: Any = ()) -> list[Node]:
+    """Return the nodes behind `starts`, oldest first, without those in `known`."""
+    seen: set[Node] = set()
+    stack = list(starts)
+    while stack:
+        node = stack.pop()
+        if node in seen or node in known:
+            continue
+        seen.add(node)
+        stack.extend(s for s in node.inputs if type(s) is Node)
+    return sorted(seen, key=lambda node: node.time)
+
+
+class _Builder:
+    """Collects the nodes of one graph."""
+
+    def __init__(self) -> None:
+        self.nodes: list[GraphNode] = []
+        self.index: dict[Source, int] = {}
+        self.constants: dict[tuple[type, str], int] = {}
+        self.scopes: list[tuple[Any, Any] | None] = []
+        self.twin_of: dict[Source, Source] = {}
+
+    # --- one node ---------------------------------------------------------------------------
+
+    def add_node(self, node: Node, role: str) -> int:
+        """Add a recorded operation, and those of its inputs that are leaves."""
+        inputs = tuple(
+            self.source(node, s, a, role) for s, a in zip(node.inputs, node.arrays, strict=True)
+        )
+        data = node.data
+        overwritten = _written_after(node.memory, node.time)
+        index = self._append(node.op, inputs, node.params, node.name, role, data, node.scope)
+        if overwritten:
+            self.nodes[index].value = None
+        self.index[node] = index
+        return index
+
+    def source(self, user: Node, source: Any, array: Any, role: str) -> int:
+        """Return the index of an input of `user`, adding it when it is a new leaf."""
+        index = self.index.get(source) if isinstance(source, (Node, Tensor)) else None
+        if index is None:
+            if isinstance(source, Tensor):
+                index = self.leaf(source, array, user, role)
+            else:
+                index = self.number(source, user, role)
+        known = self.nodes[index]
+        if known.value is None and type(source) is Node and array is not source.data:
+            # The value was overwritten later, and `user` kept a private copy of what it read.
+            known.value = array
+        return index
+
+    def leaf(self, tensor: Tensor, array: Any, user: Node, role: str) -> int:
+        """Add a leaf tensor, with the values that `user` read."""
+        is_parameter = tensor._requires_grad or type(tensor) is not Tensor
+        kind = "parameter" if is_parameter else "data"
+        if role == "backward":
+            kind = "backward" if tensor._data.size > 1 else "constant"
+        index = self._append(None, (), {}, tensor.name, kind, array, user.scope)
+        if array is tensor._data and _written_after(tensor._memory, user.time):
+            self.nodes[index].value = None
+        self.index[tensor] = index
+        return index
+
+    def number(self, value: Any, user: Node, role: str) -> int:
+        """Add a plain number (equal ones share a node) or array."""
+        if isinstance(value, np.ndarray) and value.ndim > 0:
+            kind = "backward" if role == "backward" else "data"
+            return self._append(None, (), {}, None, kind, value, user.scope)
+        key = (type(value), repr(value))
+        index = self.constants.get(key)
+        if index is None:
+            index = self._append(None, (), {}, None, "constant", value, None)
+            self.constants[key] = index
+        return index
+
+    def _append(
+        self,
+        op: Op | None,
+        inputs: tuple[int, ...],
+        params: dict[str, Any],
+        name: str | None,
+        role: str,
+        value: Any,
+        where: tuple[Any, Any] | None,
+    ) -> int:
+        index = len(self.nodes)
+        array = value if isinstance(value, np.ndarray) else np.asarray(value)
+        self.nodes.append(
+            GraphNode(index, op, inputs, params, name or "", role, array.shape, array.dtype, value)
+        )
+        self.scopes.append(where)
+        return index
+
+    # --- forward and backward -----------------------------------------------------------------
+
+    def add_both(self, roots: list[Tensor], wrt: Any) -> None:
+        """Add the forward pass, then the backward pass, recorded on a copy of the nodes.
+
+        The copy ("twins") keeps the capture apart from the user's graph, which may be spent, have
+        hooks and retained gradients: none of these must run or change.
+        """
+        order = _ancestors(y._node for y in roots if y._node is not None)
+        cotangents: list[tuple[int, Tensor]] = []
+        pulls: list[tuple[int, int]] = []
+        for node in order:
+            twin = self._twin(node)
+            self.twin_of[node] = twin
+            index = self.add_node(twin, "forward")
+            hook = partial(_see_cotangent, index, twin.scope, cotangents, pulls)
+            twin.extra = {"hooks": {0: hook}}
+        targets = self._targets(order, wrt)
+        outputs = [self._twin_tensor(y) for y in roots]
+        inputs = [self._twin_tensor(x) for x in targets]
+        # A context of its own: the hooks move the module scope to that of the node they see.
+        context = copy_context()
+        found = context.run(_differentiate, outputs, inputs)
+        for x, g in zip(inputs, found, strict=True):
+            if g is not None and x._node is None:
+                cotangents.append((self.index[x], g))
+        starts = [g._node for _, g in cotangents if g._node is not None]
+        for node in _ancestors(starts, self.index):
+            rule = bisect_right(pulls, (node.time, -1)) - 1
+            index = self.add_node(node, "backward")
+            self.nodes[index].rule_of = pulls[rule][1] if rule >= 0 else None
+        leaves = {self.index[x] for x in inputs}
+        for of, g in cotangents:
+            self._link(of, g, of in leaves)
+
+    def _link(self, of: int, g: Tensor, is_target: bool) -> None:
+        """Note that `g` is the derivative with respect to the node `of`."""
+        source = g._node or g
+        if source not in self.index:  # a seed that no rule read
+            self.index[source] = self._append(None, (), {}, None, "backward", g._data, None)
+        index = self.index[source]
+        self.nodes[of].grad = index
+        node = self.nodes[index]
+        if node.role == "constant":
+            node.role = "backward"
+        if node.grad_of is None and node.is_backward:
+            node.grad_of = of
+        if is_target and node.role == "backward":
+            node.role = "gradient"
+
+    def _twin(self, node: Node) -> Node:
+        inputs = tuple(
+            self._twin_input(s, a) for s, a in zip(node.inputs, node.arrays, strict=True)
+        )
+        twin = Node.__new__(Node)
+        for slot in Node.__slots__:
+            setattr(twin, slot, getattr(node, slot))
+        twin.inputs = inputs
+        twin.spent = False
+        twin.extra = None
+        return twin
+
+    def _twin_input(self, source: Any, array: Any) -> Any:
+        if not isinstance(source, (Node, Tensor)):
+            return source
+        twin = self.twin_of.get(source)
+        if twin is None:
+            assert isinstance(source, Tensor)
+            # Of the leaf's own class, so that a parameter stays one.
+            twin = wrap(array, type(source))
+            twin._requires_grad = source._requires_grad
+            twin._name = source._name
+            twin._memory = source._memory if array is source._data else None
+            self.twin_of[source] = twin
+        return twin
+
+    def _twin_tensor(self, x: Tensor) -> Tensor:
+        twin = self.twin_of[x._node or x]
+        return twin if isinstance(twin, Tensor) else autograd._tensor_of(twin)
+
+    def _targets(self, order: list[Node], wrt: Any) -> list[Tensor]:
+        """Return the tensors to differentiate with respect to."""
+        if wrt is None:
+            leaves = [x for x in self.twin_of if isinstance(x, Tensor) and x._requires_grad]
+            if not leaves:
+                raise errors.GraphError(
+                    "Graph.of: no leaf of this graph requires grad, so there is no backward pass. "
+                    "Create the parameters with requires_grad=True, or pass backward=False."
+                )
+            return leaves
+        wanted = [wrt] if isinstance(wrt, Tensor) else list(wrt)
+        for x in wanted:
+            if not isinstance(x, Tensor) or (x._node or x) not in self.twin_of:
+                called = getattr(x, "name", None) or type(x).__name__
+                raise errors.GraphError(
+                    f"Graph.of: wrt names {called!r}, which is not in the graph of the outputs. "
+                    "Pass tensors that the outputs were computed from."
+                )
+            if not x._requires_grad:
+                raise errors.GraphError(
+                    f"Graph.of: wrt names {x.name or 'a tensor'!r}, which does not require grad."
+                )
+        return wanted
+
+    # --- the end ------------------------------------------------------------------------------
+
+    def finish(self, roots: list[Tensor]) -> tuple[list[GraphNode], list[int]]:
+        """Mark the outputs, and name everything."""
+        outputs = []
+        for y in roots:
+            source = self.twin_of.get(y._node or y, y._node or y)
+            index = self.index.get(source)
+            if index is None:  # an output that is a leaf of its own
+                assert isinstance(source, Tensor)
+                kind = "parameter" if source._requires_grad else "data"
+                index = self._append(None, (), {}, source.name, kind, source._data, None)
+            outputs.append(index)
+            node = self.nodes[index]
+            if node.op is not None:
+                node.role = "loss" if node.size == 1 else "output"
+        self._name_scopes()
+        names, anonymous = naming.names_of(self.nodes)
+        for node, name in zip(self.nodes, names, strict=True):
+            node.name = name
+        for index in anonymous:
+            self.nodes[index].anonymous = True
+        return self.nodes, outputs
+
+    def _name_scopes(self) -> None:
+        """Write each node's modules as a path of labels, each call of a module on its own."""
+        scopes = _Scopes()
+        for node, where in zip(self.nodes, self.scopes, strict=True):
+            if where is not None:
+                node.scope = scopes.path(where)
+
+
+class _Scopes:
+    """Labels of module calls, given as linked scopes: (module, outer scope)."""
+
+    def __init__(self) -> None:
+        # Keyed by id: every scope here is kept alive by its node, and ids never reach a name.
+        self.paths: dict[int, tuple[str, ...]] = {}
+        self.calls: dict[tuple[tuple[str, ...], int], int] = {}
+        self.labels: dict[tuple[tuple[str, ...], int], str] = {}
+        self.kinds: dict[tuple[tuple[str, ...], str], int] = {}
+
+    def path(self, where: tuple[Any, Any]) -> tuple[str, ...]:
+        """Return the labels of the modules of a scope, outermost first."""
+        chain = []
+        level: tuple[Any, Any] | None = where
+        while level is not None and id(level) not in self.paths:
+            chain.append(level)
+            level = level[1]
+        path = self.paths[id(level)] if level is not None else ()
+        for level in reversed(chain):
+            path = (*path, self._label(path, level[0]))
+            self.paths[id(level)] = path
+        return path
+
+    def _label(self, outer: tuple[str, ...], module: Any) -> str:
+        """Return ``Tanh``, ``Tanh 2`` for another Tanh beside it, ``Tanh #2`` for a second call."""
+        key = (outer, id(module))
+        if key not in self.labels:
+            label = naming.module_label(module)
+            count = self.kinds[outer, label] = self.kinds.get((outer, label), 0) + 1
+            self.labels[key] = label if count == 1 else f"{label} {count}"
+        call = self.calls[key] = self.calls.get(key, 0) + 1
+        return self.labels[key] if call == 1 else f"{self.labels[key]} #{call}"
+
+
+def _written_after(memory: list[int] | None, time: int) -> bool:
+    return memory is not None and memory[0] > time
+
+
+def _see_cotangent(
+    index: int,
+    where: Any,
+    cotangents: list[tuple[int, Tensor]],
+    pulls: list[tuple[int, int]],
+    g: Tensor,
+) -> None:
+    """Note the cotangent of a forward node, just before its derivative rule runs."""
+    cotangents.append((index, g))
+    pulls.append((tick(), index))
+    scope.set(where)
+
+
+def _differentiate(outputs: list[Tensor], inputs: list[Tensor]) -> tuple[Tensor | None, ...]:
+    recording.set(RECORD_GRAD)
+    return autograd.grad(outputs, inputs, create_graph=True, allow_unused=True)
