@@ -224,6 +224,29 @@ def gelu(x: Any, approximate: str = "none") -> Any:
     return apply((gelu_exact if approximate == "none" else gelu_tanh).op, (x,))
 
 
+@op(
+    symbol="step",
+    text="step({x})",
+    latex=r"\mathrm{{step}}({x})",
+    numpy="np.heaviside({x}, 1)",
+    dx=lambda g: g * 0,
+)
+def step(x: Any) -> Any:
+    """Unit step of the perceptron: y = 1 where x ≥ 0, else 0; its derivative is 0 everywhere.
+
+    No gradient tells such a unit how to learn: it has a learning rule of its own.
+
+    Source:
+        Rosenblatt 1958, doi:10.1037/h0042519.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.step(tc.tensor([-0.5, 0.0, 2.0]))
+        tensor([0., 1., 1.])
+    """
+    return np.heaviside(x, 1)
+
+
 # --- softmax ------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,286 @@
+"""Activations as modules, and by name for `Dense`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from .. import errors
+from ..op import Op
+from ..ops import activation as ops
+from ..ops import elementwise
+from ..tensor import NO_PARAMS, Tensor, apply
+from .module import Module
+
+
+class Activation(Module):
+    """Base class of the activations: one operation, elementwise or along an axis."""
+
+    is_activation = True
+    op: ClassVar[Op]
+    # What the operation is called with, in the order of its parameters.
+    _params: dict[str, Any] = NO_PARAMS
+
+    def forward(self, x: Any) -> Tensor:
+        """Apply the operation."""
+        return apply(self.op, (x,), self._params)
+
+    def extra_repr(self) -> str:
+        """Return the parameters."""
+        names = {"axis": "dim"}
+        return ", ".join(f"{names.get(k, k)}={v!r}" for k, v in self._params.items())
+
+
+class Sigmoid(Activation):
+    """Logistic function: a = 1 / (1 + e⁻ᶻ), with da/dz = a (1 − a).
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import nn
+        >>> nn.Sigmoid()(tc.tensor([0.0]))
+        tensor([0.5])
+    """
+
+    op = ops.sigmoid.op
+
+
+class Tanh(Activation):
+    """Hyperbolic tangent: a = tanh z, with da/dz = 1 − a².
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import nn
+        >>> nn.Tanh()(tc.tensor([0.0]))
+        tensor([0.])
+    """
+
+    op = elementwise.tanh.op
+
+
+class ReLU(Activation):
+    """Rectified linear unit: a = max(z, 0), with da/dz = 1 where z > 0, else 0.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import nn
+        >>> nn.ReLU()(tc.tensor([-1.0, 2.0]))
+        tensor([0., 2.])
+    """
+
+    op = ops.relu.op
+
+
+class LeakyReLU(Activation):
+    """Leaky ReLU: a = z where z > 0, else s z.
+
+    Args:
+        negative_slope: the slope s.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import nn
+        >>> nn.LeakyReLU()(tc.tensor([-1.0, 2.0]))
+        tensor([-0.01,  2.  ])
+    """
+
+    op = ops.leaky_relu.op
+
+    def __init__(self, negative_slope: float = 0.01) -> None:
+        super().__init__()
+        self._params = {"negative_slope": negative_slope}
+
+
+class ELU(Activation):
+    """Exponential linear unit: a = z where z > 0, else α (eᶻ − 1).
+
+    Args:
+        alpha: the limit −α for large negative z.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import nn
+        >>> nn.ELU()(tc.tensor([-1.0, 2.0]))
+        tensor([-0.6321,  2.    ])
+    """
+
+    op = ops.elu.op
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        super().__init__()
+        self._params = {"alpha": alpha}
+
+
+class Softplus(Activation):
+    """Softplus: a = log(1 + eᶻ), a smooth ReLU.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import nn
+        >>> nn.Softplus()(tc.tensor([0.0]))
+        tensor([0.6931])
+    """
+
+    op = ops.softplus.op
+
+
+class GELU(Activation):
+    """GELU: a = z Φ(z), with Φ the normal distribution function.
+
+    Args:
+        approximate: ``"none"``, or ``"tanh"`` for the approximation by tanh.
+
+    Raises:
+        ArgumentError: another approximation.
+
+    Source:
+        Hendrycks, Gimpel 2016, arXiv:1606.08415.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import nn
+        >>> nn.GELU()(tc.tensor([1.0]))
+        tensor([0.8413])
+    """
+
+    def __init__(self, approximate: str = "none") -> None:
+        super().__init__()
+        if approximate not in ("none", "tanh"):
+            raise errors.ArgumentError(
+                f"GELU: approximate must be 'none' or 'tanh', got {approximate!r}."
+            )
+        self.approximate = approximate
+
+    def forward(self, x: Any) -> Tensor:
+        """Apply GELU."""
+        return ops.gelu(x, self.approximate)  # type: ignore[no-any-return]
+
+    def extra_repr(self) -> str:
+        """Return the approximation, unless exact."""
+        return "" if self.approximate == "none" else f"approximate={self.approximate!r}"
+
+
+class SiLU(Activation):
+    """SiLU (swish): a = z σ(z).
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import nn
+        >>> nn.SiLU()(tc.tensor([1.0]))
+        tensor([0.7311])
+    """
+
+    op = ops.silu.op
+
+
+class Step(Activation):
+    """Unit step of the perceptron: a = 1 where z ≥ 0, else 0; its derivative is 0 everywhere.
+
+    Gradient descent cannot train through it; the perceptron's own rule is w += (y − a) x.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import nn
+        >>> nn.Step()(tc.tensor([-0.5, 0.0, 2.0]))
+        tensor([0., 1., 1.])
+    """
+
+    op = ops.step.op
+
+
+class Softmax(Activation):
+    """Softmax: aᵢ = exp(zᵢ) / Σⱼ exp(zⱼ) along an axis.
+
+    Args:
+        dim: the class axis; 0 when examples are columns.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import nn
+        >>> nn.Softmax()(tc.tensor([[0.0, 0.0]]))
+        tensor([[0.5, 0.5]])
+    """
+
+    op = ops.softmax.op
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self._params = {"axis": dim}
+
+
+class LogSoftmax(Activation):
+    """Logarithm of softmax: zᵢ − log Σⱼ exp(zⱼ) along an axis; goes with NLLLoss.
+
+    Args:
+        dim: the class axis; 0 when examples are columns.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import nn
+        >>> nn.LogSoftmax()(tc.tensor([[0.0, 0.0]]))
+        tensor([[-0.6931, -0.6931]])
+    """
+
+    op = ops.log_softmax.op
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self._params = {"axis": dim}
+
+
+BY_NAME: dict[str, Any] = {
+    "sigmoid": ops.sigmoid,
+    "tanh": elementwise.tanh,
+    "relu": ops.relu,
+    "leaky_relu": ops.leaky_relu,
+    "elu": ops.elu,
+    "softplus": ops.softplus,
+    "gelu": ops.gelu_exact,
+    "step": ops.step,
+    "silu": ops.silu,
+    "swish": ops.silu,
+    "softmax": ops.softmax,
+    "log_softmax": ops.log_softmax,
+    "linear": None,
+    "identity": None,
+}
+
+
+def resolve(activation: Any, axis: int) -> tuple[Callable[[Any], Any] | None, Op | None, Any]:
+    """Return an activation as (function, operation, parameters of the operation).
+
+    The operation is None when `activation` is not one operation of this package; all are None for
+    no activation.
+
+    Args:
+        activation: None, a name, a function or a module.
+        axis: the class axis, for softmax.
+
+    Raises:
+        ArgumentError: an unknown name; DtypeError: something that cannot be called.
+    """
+    function: Any = activation
+    if isinstance(activation, str):
+        name = activation.lower().replace(" ", "_").replace("-", "_")
+        if name not in BY_NAME:
+            close = difflib.get_close_matches(name, BY_NAME, 1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise errors.ArgumentError(
+                f"activation: {activation!r} is unknown; known are {', '.join(BY_NAME)}.{hint}"
+            )
+        function = BY_NAME[name]
+    if function is None:
+        return None, None, NO_PARAMS
+    if not callable(function) or isinstance(function, type):
+        what = f"the class {function.__name__}" if isinstance(function, type) else repr(function)
+        raise errors.DtypeError(
+            f"activation: must be a name, a function or a module, got {what}. "
+            'Write "relu", tc.relu or nn.ReLU().'
+        )
+    made = getattr(function, "op", None)
+    if isinstance(function, Module) or not isinstance(made, Op) or len(made.inputs) != 1:
+        return function, None, NO_PARAMS
+    params = dict(made.defaults)
+    if "axis" in params:
+        params["axis"] = axis
+    return function, made, params or NO_PARAMS

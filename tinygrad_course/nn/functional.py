@@ -1,0 +1,187 @@
+"""Layers, activations and losses as plain functions, under PyTorch's names.
+
+Usually imported as ``F``. Nothing here holds parameters or state; the modules of `nn` call these.
+
+Example:
+    >>> import tinygrad_course as tc
+    >>> from tinygrad_course.nn import functional as F
+    >>> F.relu(F.linear(tc.tensor([[1.0, -2.0]]), tc.tensor([[3.0, 1.0]])))
+    tensor([[1.]])
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import errors
+from ..ops.activation import (
+    elu,
+    gelu,
+    leaky_relu,
+    log_softmax,
+    relu,
+    sigmoid,
+    silu,
+    softmax,
+    softplus,
+    step,
+)
+from ..ops.elementwise import add, mul, tanh
+from ..ops.join import pad
+from ..ops.linalg import matmul
+from ..ops.random import bernoulli_mask
+from ..ops.shape import flatten
+from ..random import Generator
+from ..tensor import Tensor, apply
+from .losses import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    huber_loss,
+    l1_loss,
+    mse_loss,
+    nll_loss,
+    smooth_l1_loss,
+)
+
+swish = silu
+
+
+def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
+    """Affine map as PyTorch writes it: y = x Wᵀ + b.
+
+    Args:
+        input: x, (…, in).
+        weight: W, (out, in).
+        bias: b, (out,), or None.
+
+    Raises:
+        ShapeError: lengths that do not fit.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course.nn import functional as F
+        >>> F.linear(tc.tensor([[1.0, 2.0]]), tc.tensor([[3.0, 4.0]]), tc.tensor([5.0]))
+        tensor([[16.]])
+    """
+    w: Any = weight if isinstance(weight, Tensor) else Tensor(weight)
+    z: Tensor = matmul(input, w.mT)
+    return z if bias is None else apply(add.op, (z, bias))
+
+
+def dropout(
+    input: Any, p: float = 0.5, training: bool = True, generator: Generator | None = None
+) -> Tensor:
+    """Inverted dropout: in training y = x d / (1 − p), each d 0 with probability p, else 1.
+
+    The division keeps the mean of each unit, so that evaluation needs no scaling.
+
+    Args:
+        input: x.
+        p: the probability of dropping, 0 ≤ p ≤ 1.
+        training: False returns x itself.
+        generator: where to draw from; by default the one that `manual_seed` seeds.
+
+    Raises:
+        ArgumentError: p outside [0, 1].
+
+    Source:
+        Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov 2014, JMLR 15.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course.nn import functional as F
+        >>> F.dropout(tc.ones(4), p=0.5, generator=tc.Generator(6))
+        tensor([2., 0., 0., 2.])
+        >>> F.dropout(tc.ones(4), training=False)
+        tensor([1., 1., 1., 1.])
+    """
+    check_probability("dropout", p)
+    x = input if isinstance(input, Tensor) else Tensor(input)
+    if not training or p == 0:
+        return x
+    mask = apply(bernoulli_mask.op, (x,), {"keep": 1.0 - p, "generator": generator})
+    return apply(mul.op, (x, mask))
+
+
+def check_probability(name: str, p: Any) -> None:
+    """Raise unless p is a number in [0, 1]."""
+    if isinstance(p, bool) or not isinstance(p, (int, float, np.number)) or not 0 <= p <= 1:
+        raise errors.ArgumentError(
+            f"{name}: p is the probability of dropping a unit, between 0 and 1; got {p!r}. "
+            "If you have keep_prob, pass 1 - keep_prob."
+        )
+
+
+def one_hot(labels: Any, num_classes: int = -1, dim: int = -1) -> Tensor:
+    """Return class numbers as vectors with a single 1.
+
+    Args:
+        labels: integers from 0.
+        num_classes: C; by default the largest label + 1.
+        dim: where the class axis goes; 0 gives the columns (C, m).
+
+    Raises:
+        DtypeError: labels that are no integers; IndexingError: a label outside 0 … C−1.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course.nn import functional as F
+        >>> F.one_hot(tc.tensor([0, 2]), num_classes=3).tolist()
+        [[1, 0, 0], [0, 0, 1]]
+    """
+    y: Any = labels if isinstance(labels, Tensor) else Tensor(labels)
+    if y.dtype.kind not in "iu":
+        raise errors.DtypeError(
+            f"one_hot: class numbers are integers, got dtype {y.dtype}. Use labels.long()."
+        )
+    values = y._data
+    if num_classes < 0:
+        if not values.size:
+            raise errors.ArgumentError("one_hot: without labels, num_classes must be given.")
+        num_classes = int(values.max()) + 1
+    bad = np.argwhere((values < 0) | (values >= num_classes))
+    if len(bad):
+        index = tuple(int(i) for i in bad[0])
+        raise errors.IndexingError(
+            f"one_hot: the label {values[index]} at index {index} is outside 0 … "
+            f"{num_classes - 1}. Count classes from 0, or pass a larger num_classes."
+        )
+    ndim = y.ndim + 1
+    if not -ndim <= dim < ndim:
+        raise errors.ShapeError(f"one_hot: axis {dim} does not exist in {ndim} axes.")
+    axis = dim % ndim
+    classes = np.arange(num_classes).reshape([-1 if a == axis else 1 for a in range(ndim)])
+    hot: Any = y.unsqueeze(axis) == Tensor(classes)
+    return hot.to(np.int64)  # type: ignore[no-any-return]
+
+
+__all__ = [
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "dropout",
+    "elu",
+    "flatten",
+    "gelu",
+    "huber_loss",
+    "l1_loss",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "mse_loss",
+    "nll_loss",
+    "one_hot",
+    "pad",
+    "relu",
+    "sigmoid",
+    "silu",
+    "smooth_l1_loss",
+    "softmax",
+    "softplus",
+    "step",
+    "swish",
+    "tanh",
+]
