@@ -9,6 +9,7 @@ works before and after ``backward()``, calls no hooks and leaves every ``.grad``
 from __future__ import annotations
 
 import difflib
+import math
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextvars import copy_context
@@ -69,7 +70,7 @@ class GraphNode:
     @property
     def size(self) -> int:
         """The number of elements."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
     @property
     def is_backward(self) -> bool:
@@ -206,6 +207,11 @@ class Graph:
         results = ", ".join(n.name for n in self.outputs)
         what = "forward and backward" if self.has_backward else "forward"
         return f"<Graph of {results}: {len(self)} nodes, {operations} operations, {what}>"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        from .notebook import graph_bundle
+
+        return graph_bundle(self)
 
     def __str__(self) -> str:
         rows = [

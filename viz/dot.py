@@ -48,6 +48,10 @@ _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe
 _DIRECTION = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
+# Text that needs no care: almost every name and number.
+_PLAIN = re.compile(r"[\w +*/=.,()\[\]-]*")
+
+
 def _cut(line: str, limit: int) -> str:
     return line if len(line) <= limit else line[: max(limit - 1, 1)].rstrip() + "…"
 
@@ -68,6 +72,8 @@ def escape(text: object, limit: int = MAX_CHARACTERS) -> Markup:
     >>> escape("two\nlines \\N")
     'two<BR/>lines \\\\N'
     """
+    if type(text) is str and len(text) <= limit and _PLAIN.fullmatch(text):
+        return Markup(text)
     plain = str(text).replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    ")
     plain = _DIRECTION.sub("", _FORBIDDEN.sub("\ufffd", plain))
     lines = re.split("[\n\u2028\u2029]", plain)

@@ -27,6 +27,9 @@ from viz.sketch import Path, Sketch
 MAX_NODES = 500
 """Larger graphs take Graphviz long to lay out, and nobody can read them."""
 
+MAX_NAMED = 2000
+"""In larger graphs, only inputs and results have boxes; the rest is operations."""
+
 DIRECTIONS = ("LR", "TB")
 STYLES = ("slide", "detail")
 
@@ -53,7 +56,7 @@ def draw(
     *,
     values: bool | str = "auto",
     grads: bool | None = None,
-    names: bool = True,
+    names: bool | None = None,
     shapes: bool = True,
     formulas: bool = True,
     depth: int | None = None,
@@ -75,8 +78,8 @@ def draw(
             nothing.
         grads: Whether boxes show derivatives. By default they do in the slide style, when
             `backward` is drawn.
-        names: Whether intermediate values have boxes; False leaves only those of inputs and
-            outputs, and the operations between them.
+        names: Whether intermediate values have boxes; False leaves only inputs, outputs and
+            gradients, and the operations between them. By default True up to 2,000 nodes.
         shapes: Whether to write the shapes of arrays.
         formulas: Whether a factor that the backward pass computes from values of the forward pass
             alone is written as a formula, such as "1 - A[1]²", instead of drawn step by step.
@@ -121,7 +124,7 @@ def draw(
         backward=backward,
         values=values,
         grads=graph.has_backward and (slide and backward if grads is None else grads),
-        names=names,
+        names=len(graph) <= MAX_NAMED if names is None else names,
         shapes=shapes,
         formulas=formulas,
         depth=depth,
@@ -200,6 +203,7 @@ class _Picture:
         self.look = look
         self.sketch = Sketch()
         self.used: set[str] = set()
+        self.results = {node.index for node in graph.outputs}
         # Tensors that share a derivative: in v = a + u, dv is the derivative of all three.
         self.sharing: dict[int, list[str]] = {}
         for node in graph:
@@ -302,11 +306,6 @@ class _Picture:
         of = None if node.grad_of is None else self.graph[node.grad_of]
         return not node.anonymous and (of is None or not of.anonymous)
 
-    @property
-    def results(self) -> tuple[int, ...]:
-        """Indices of the outputs of the graph."""
-        return self.graph._outputs
-
     def draw(self) -> None:
         """Draw everything."""
         shown = [n for n in self.nodes if n.index not in self.factors]
@@ -382,8 +381,11 @@ class _Picture:
         """Return the position of the number that the operation's circle shows, if it does."""
         if node.op is None or node.op.name not in _WITH_NUMBER:
             return None
-        numbers = [k for k, i in enumerate(node.inputs) if self.graph[i].role == "constant"]
-        return numbers[0] if len(numbers) == 1 else None
+        nodes = self.graph.nodes
+        left, right = (nodes[i].role == "constant" for i in node.inputs)
+        if left == right:
+            return None
+        return 0 if left else 1
 
     # --- arrows -----------------------------------------------------------------------------
 

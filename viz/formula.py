@@ -8,6 +8,7 @@ markup; nothing here draws.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -44,10 +45,8 @@ def number(value: Any) -> str:
     >>> [number(x) for x in (33.0, 0.19661193, 10431.0, 1e-12, float("nan"))]
     ['33', '0.1966', '10431', '1e-12', 'nan']
     """
-    plain = np.asarray(value).item()
-    if isinstance(plain, (bool, int)):
-        return str(plain)
-    if not np.isfinite(plain):
+    plain = value if type(value) in (int, float) else np.asarray(value).item()
+    if isinstance(plain, (bool, int)) or not math.isfinite(plain):
         return str(plain)
     if abs(plain) < 1e6 and plain == int(plain):
         return str(int(plain))

@@ -554,6 +554,11 @@ class Module:
         """Return the text between the brackets of `repr`; override it."""
         return ""
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        from ..notebook import module_bundle
+
+        return module_bundle(self)
+
     def __repr__(self) -> str:
         return describe(self)
 
