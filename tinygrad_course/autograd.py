@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 
 from . import errors
+from .messages import describe
 from .tensor import (
     ANOMALY,
     RECORD_ALL,
     RECORD_GRAD,
     Node,
     Tensor,
-    describe,
     last_write,
     recording,
     refresh,
@@ -129,11 +129,23 @@ def _called(x: Tensor) -> str:
     return f" (named {x.name!r})" if x.name else ""
 
 
+def _tensors(tensors: Any, caller: str) -> list[Tensor]:
+    """Return the outputs as a list, refusing what is no tensor."""
+    outputs = list(tensors) if isinstance(tensors, (tuple, list)) else [tensors]
+    for y in outputs:
+        if not isinstance(y, Tensor):
+            raise errors.DtypeError(
+                f"{caller}: got {type(y).__name__} ({y!r:.40}) to differentiate, expected a tensor "
+                "or several. .item(), .numpy() and float() cut the graph: leave them out."
+            )
+    return outputs
+
+
 def _seeds(
     tensors: Tensor | Sequence[Tensor], gradients: Any, caller: str, recorded: bool
 ) -> tuple[list[Tensor], list[Any]]:
     """Check the outputs and return them with the cotangents to start from."""
-    outputs = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    outputs = _tensors(tensors, caller)
     if isinstance(tensors, Tensor) or gradients is None:
         given = [gradients] * len(outputs)
     else:
@@ -413,6 +425,10 @@ class HookHandle:
 def register_hook(x: Tensor, hook: Callable[[Tensor], Any]) -> HookHandle:
     """Call ``hook(grad)`` when the gradient of `x` is known; what it returns replaces it."""
     _need_grad(x, "register_hook")
+    if not callable(hook):
+        raise errors.DtypeError(
+            f"register_hook: got {type(hook).__name__}, expected a function of the gradient."
+        )
     if x._node is None:
         if x._hooks is None:
             x._hooks = {}
@@ -429,7 +445,10 @@ def retain_grad(x: Tensor) -> None:
 
 def _need_grad(x: Tensor, caller: str) -> None:
     if not x._requires_grad:
-        raise errors.GraphError(f"{caller}: the tensor{_called(x)} does not require grad.")
+        raise errors.GraphError(
+            f"{caller}: the tensor{_called(x)} does not require grad, so it never has a gradient. "
+            "Create it with requires_grad=True."
+        )
 
 
 def _extra(node: Node) -> dict[str, Any]:

@@ -6,14 +6,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
 from . import errors
+from .messages import CAUGHT, explain_call
 from .ops.shape import sizes
 from .random import Generator, default_generator
-from .tensor import Tensor, default_dtype, to_array, wrap
+from .tensor import Tensor, as_dtype, default_dtype, to_array, wrap
 
 
 class device:
@@ -50,6 +54,41 @@ class device:
 
     def __repr__(self) -> str:
         return "device(type='cpu')"
+
+
+Maker = TypeVar("Maker", bound=Callable[..., Any])
+
+
+def _maker(body: Maker) -> Maker:
+    """Say of NumPy's errors which function met them, with which arguments."""
+    signature = inspect.signature(body)
+
+    @functools.wraps(body)
+    def make(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return body(*args, **kwargs)
+        except errors.TinygradCourseError:
+            raise
+        except CAUGHT as error:
+            given = (*args, *kwargs.values())
+            raise explain_call(body.__name__, given, error, signature) from None
+
+    return make  # type: ignore[return-value]
+
+
+def _lengths(shape: tuple[Any, ...], name: str) -> tuple[int, ...]:
+    """Return the lengths of the axes, none of them negative."""
+    lengths = sizes(shape, name)
+    if any(n < 0 for n in lengths):
+        raise errors.ShapeError(
+            f"{name}: got the shape {lengths}; a length cannot be negative. −1 is only for reshape."
+        )
+    return lengths
+
+
+def _kind(dtype: Any, name: str) -> Any:
+    """Return the dtype asked for, or the default one."""
+    return default_dtype() if dtype is None else as_dtype(dtype, name)
 
 
 def _finish(array: Any, requires_grad: bool, name: str | None) -> Tensor:
@@ -104,6 +143,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     return wrap(to_array(data, dtype))
 
 
+@_maker
 def from_numpy(array: Any) -> Tensor:
     """Return a tensor on the memory of an array.
 
@@ -130,6 +170,7 @@ def _cpu(place: Any) -> None:
         device(place)
 
 
+@_maker
 def zeros(
     *shape: Any,
     dtype: Any = None,
@@ -146,10 +187,11 @@ def zeros(
                 [0., 0.]])
     """
     _cpu(device)
-    array = np.zeros(sizes(shape, "zeros"), dtype or default_dtype())
+    array = np.zeros(_lengths(shape, "zeros"), _kind(dtype, "zeros"))
     return _finish(array, requires_grad, name)
 
 
+@_maker
 def ones(
     *shape: Any,
     dtype: Any = None,
@@ -165,9 +207,10 @@ def ones(
         tensor([1., 1., 1.])
     """
     _cpu(device)
-    return _finish(np.ones(sizes(shape, "ones"), dtype or default_dtype()), requires_grad, name)
+    return _finish(np.ones(_lengths(shape, "ones"), _kind(dtype, "ones")), requires_grad, name)
 
 
+@_maker
 def empty(
     *shape: Any,
     dtype: Any = None,
@@ -185,6 +228,7 @@ def empty(
     return zeros(*shape, dtype=dtype, requires_grad=requires_grad, name=name, device=device)
 
 
+@_maker
 def full(
     shape: Any,
     fill_value: Any,
@@ -201,11 +245,12 @@ def full(
         tensor([7., 7.])
     """
     _cpu(device)
-    lengths = sizes(shape if isinstance(shape, tuple) else (shape,), "full")
+    lengths = _lengths(shape if isinstance(shape, tuple) else (shape,), "full")
     value = to_array(fill_value, dtype)
     return _finish(np.full(lengths, value), requires_grad, name)
 
 
+@_maker
 def zeros_like(x: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Return zeros of a tensor's shape and dtype.
 
@@ -214,9 +259,12 @@ def zeros_like(x: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor
         >>> tc.zeros_like(tc.tensor([1, 2]))
         tensor([0, 0])
     """
-    return _finish(np.zeros(np.shape(x), dtype or _dtype_of(x)), requires_grad, None)
+    return _finish(
+        np.zeros(np.shape(x), _dtype_of(x) if dtype is None else dtype), requires_grad, None
+    )
 
 
+@_maker
 def ones_like(x: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Return ones of a tensor's shape and dtype.
 
@@ -225,9 +273,12 @@ def ones_like(x: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
         >>> tc.ones_like(tc.tensor([1, 2]))
         tensor([1, 1])
     """
-    return _finish(np.ones(np.shape(x), dtype or _dtype_of(x)), requires_grad, None)
+    return _finish(
+        np.ones(np.shape(x), _dtype_of(x) if dtype is None else dtype), requires_grad, None
+    )
 
 
+@_maker
 def full_like(x: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a tensor of another's shape and dtype, filled with one number.
 
@@ -236,9 +287,14 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = 
         >>> tc.full_like(tc.tensor([1.0, 2.0]), 5)
         tensor([5., 5.])
     """
-    return _finish(np.full(np.shape(x), fill_value, dtype or _dtype_of(x)), requires_grad, None)
+    return _finish(
+        np.full(np.shape(x), fill_value, _dtype_of(x) if dtype is None else dtype),
+        requires_grad,
+        None,
+    )
 
 
+@_maker
 def empty_like(x: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a tensor of another's shape and dtype, to be filled; it starts as zeros.
 
@@ -254,6 +310,7 @@ def _dtype_of(x: Any) -> Any:
     return x.dtype if hasattr(x, "dtype") else to_array(x).dtype
 
 
+@_maker
 def arange(
     start: Any,
     end: Any = None,
@@ -279,6 +336,7 @@ def arange(
     return _finish(np.arange(start, end, step, dtype=dtype), requires_grad, None)
 
 
+@_maker
 def linspace(
     start: Any, end: Any, steps: int = 100, dtype: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -290,12 +348,13 @@ def linspace(
         tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
     return _finish(
-        np.linspace(float(start), float(end), steps, dtype=dtype or default_dtype()),
+        np.linspace(float(start), float(end), steps, dtype=_kind(dtype, "linspace")),
         requires_grad,
         None,
     )
 
 
+@_maker
 def eye(n: int, m: int | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a matrix with ones on the diagonal.
 
@@ -305,7 +364,7 @@ def eye(n: int, m: int | None = None, dtype: Any = None, requires_grad: bool = F
         tensor([[1., 0.],
                 [0., 1.]])
     """
-    return _finish(np.eye(n, m, dtype=dtype or default_dtype()), requires_grad, None)
+    return _finish(np.eye(n, m, dtype=_kind(dtype, "eye")), requires_grad, None)
 
 
 # --- random -------------------------------------------------------------------------------------
@@ -315,6 +374,7 @@ def _numpy_generator(generator: Generator | None) -> np.random.Generator:
     return (generator or default_generator).numpy
 
 
+@_maker
 def rand(
     *shape: Any,
     generator: Generator | None = None,
@@ -338,10 +398,11 @@ def rand(
         True
     """
     _cpu(device)
-    draw = _numpy_generator(generator).random(sizes(shape, "rand"))
-    return _finish(np.asarray(draw, dtype or default_dtype()), requires_grad, None)
+    draw = _numpy_generator(generator).random(_lengths(shape, "rand"))
+    return _finish(np.asarray(draw, _kind(dtype, "rand")), requires_grad, None)
 
 
+@_maker
 def randn(
     *shape: Any,
     generator: Generator | None = None,
@@ -358,10 +419,11 @@ def randn(
         (2, 3)
     """
     _cpu(device)
-    draw = _numpy_generator(generator).standard_normal(sizes(shape, "randn"))
-    return _finish(np.asarray(draw, dtype or default_dtype()), requires_grad, None)
+    draw = _numpy_generator(generator).standard_normal(_lengths(shape, "randn"))
+    return _finish(np.asarray(draw, _kind(dtype, "randn")), requires_grad, None)
 
 
+@_maker
 def randint(
     low: int, high: Any = None, size: Any = (), generator: Generator | None = None
 ) -> Tensor:
@@ -382,6 +444,7 @@ def randint(
     return wrap(np.asarray(_numpy_generator(generator).integers(low, high, tuple(size))))
 
 
+@_maker
 def randperm(n: int, generator: Generator | None = None) -> Tensor:
     """Return the numbers 0 … n − 1 in random order.
 
@@ -393,6 +456,7 @@ def randperm(n: int, generator: Generator | None = None) -> Tensor:
     return wrap(_numpy_generator(generator).permutation(n))
 
 
+@_maker
 def rand_like(x: Any, generator: Generator | None = None) -> Tensor:
     """Draw uniformly, in a tensor's shape and dtype.
 
@@ -404,6 +468,7 @@ def rand_like(x: Any, generator: Generator | None = None) -> Tensor:
     return rand(np.shape(x), generator=generator, dtype=_dtype_of(x))
 
 
+@_maker
 def randn_like(x: Any, generator: Generator | None = None) -> Tensor:
     """Draw from the standard normal distribution, in a tensor's shape and dtype.
 

@@ -16,12 +16,13 @@ import itertools
 import sys
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import errors
 from ._methods import TensorMethods
+from .messages import CAUGHT, explain
 from .op import Op, recorders
 
 if TYPE_CHECKING:
@@ -456,10 +457,24 @@ def default_dtype() -> np.dtype[Any]:
 
 def set_default_dtype(dtype: Any) -> None:
     """Set the dtype that Python floats get: ``tc.float32`` or ``tc.float64``."""
-    kind = np.dtype(dtype)
+    kind = as_dtype(dtype, "set_default_dtype")
     if kind.kind != "f":
-        raise errors.DtypeError(f"set_default_dtype: needs a float dtype, got {kind}.")
+        raise errors.DtypeError(
+            f"set_default_dtype: needs a float dtype, got {kind}. Use tc.float32 or tc.float64."
+        )
     _default_dtype[0] = kind
+
+
+def as_dtype(dtype: Any, caller: str) -> np.dtype[Any]:
+    """Return `dtype` as NumPy's, or say that there is no such dtype."""
+    try:
+        found: np.dtype[Any] = np.dtype(dtype)
+    except TypeError:
+        raise errors.DtypeError(
+            f"{caller}: there is no dtype {dtype!r:.60}. Use tc.float32, tc.float64, tc.int64 or "
+            "tc.bool_."
+        ) from None
+    return found
 
 
 def wrap(array: Array, kind: type[Tensor] = Tensor) -> Tensor:
@@ -473,14 +488,25 @@ def to_array(data: Any, dtype: Any = None, copy: bool = False) -> Array:
     """Return `data` as a numeric array; Python floats get the default dtype."""
     if isinstance(data, Tensor):
         data = data._data
+    if dtype is not None:
+        dtype = as_dtype(dtype, "tensor")
     if isinstance(data, (np.ndarray, np.generic)):
-        array = np.array(data, dtype=dtype, copy=copy or None, order="K")
+        # A complex array is refused below; converted here it would lose its imaginary part.
+        wanted = None if data.dtype.kind == "c" else dtype
+        try:
+            array = np.array(data, dtype=wanted, copy=copy or None, order="K")
+        except (ValueError, TypeError) as error:
+            raise errors.DtypeError(
+                f"tensor: cannot convert an array of dtype {data.dtype} to {wanted}: {error}. "
+                "Convert the data to numbers first."
+            ) from None
     else:
         try:
             array = np.array(data, dtype=dtype)
-        except (ValueError, TypeError) as error:
+        except CAUGHT as error:
+            reason = str(error).rstrip(". ")
             raise errors.ShapeError(
-                f"tensor: cannot make an array of {type(data).__name__}: {error}. "
+                f"tensor: cannot make an array of {type(data).__name__}: {reason}. "
                 "Nested lists must be rectangular and hold numbers."
             ) from None
         if dtype is None and array.dtype == np.float64:
@@ -543,7 +569,7 @@ def apply(op: Op, inputs: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS) -
         bit += bit
     try:
         data = op.forward(*arrays, **params) if params else op.forward(*arrays)
-    except (ValueError, TypeError, IndexError) as error:
+    except CAUGHT as error:
         explain(op, arrays, params, error)
     if type(data) is not np.ndarray:
         data = np.asarray(data)
@@ -615,40 +641,6 @@ def operand(op: Op, value: Any) -> Array:
 def is_recording() -> bool:
     """Return True when operations on tensors that require grad are recorded."""
     return bool(recording.get() & (RECORD_GRAD | RECORD_ALL))
-
-
-def describe(values: list[Any] | tuple[Any, ...]) -> str:
-    """Return shapes and dtypes of operands, for messages: ``(2, 3) float32 and (4,) int64``."""
-    parts = []
-    for value in values:
-        if isinstance(value, (np.ndarray, Tensor)):
-            parts.append(f"{value.shape} {value.dtype}")
-        else:
-            parts.append(f"the number {value!r}")
-    return " and ".join(parts) if parts else "nothing"
-
-
-def explain(op: Op, arrays: list[Any], params: dict[str, Any], error: BaseException) -> NoReturn:
-    """Raise our error for NumPy's: the operation, what it got, what it expected, the cure."""
-    if isinstance(error, errors.TinygradCourseError):
-        raise error
-    shown = ", ".join(f"{k}={v!r:.60}" for k, v in params.items())
-    got = f"{op.name}: got {describe(arrays)}" + (f" with {shown}" if shown else "")
-    kind: type[errors.TinygradCourseError] = errors.ShapeError
-    cure = ""
-    if isinstance(error, TypeError):
-        kind = errors.DtypeError
-        cure = "Convert the operands with .float() or .to(dtype)."
-    elif isinstance(error, np.exceptions.AxisError):
-        cure = f"Axes run from {-np.ndim(arrays[0])} to {np.ndim(arrays[0]) - 1} here."
-    elif isinstance(error, IndexError):
-        kind = errors.IndexingError
-    elif op.kind == "elementwise":
-        cure = (
-            "Shapes broadcast when, aligned from the right, the lengths are equal or 1. "
-            "Reshape or unsqueeze one of them."
-        )
-    raise kind(f"{got}. NumPy says: {error}. {cure}".rstrip()) from None
 
 
 def user_line() -> str:

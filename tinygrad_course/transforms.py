@@ -40,6 +40,11 @@ def _leaf(value: Any, name: str) -> Tensor:
 def _split(args: tuple[Any, ...], argnums: int | Sequence[int], name: str) -> tuple[int, ...]:
     wanted = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     for n in wanted:
+        if not isinstance(n, int):
+            raise errors.DtypeError(
+                f"{name}: argnums is {argnums!r}, expected the number of an argument, counted from "
+                "0, or a tuple of numbers."
+            )
         if not -len(args) <= n < len(args):
             raise errors.ArgumentError(
                 f"{name}: argnums names argument {n}, but {len(args)} were given."
@@ -49,6 +54,11 @@ def _split(args: tuple[Any, ...], argnums: int | Sequence[int], name: str) -> tu
 
 def _call(f: Fun, args: tuple[Any, ...], wanted: tuple[int, ...], kw: Any, name: str) -> Any:
     """Call `f` with the wanted arguments as points of differentiation."""
+    if not callable(f):
+        raise errors.DtypeError(
+            f"{name}: got {type(f).__name__} to differentiate, expected a function. For a tensor "
+            "that is already computed, use tc.autograd.grad(y, x)."
+        )
     points = list(args)
     for n in wanted:
         points[n] = _leaf(args[n], name)

@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import errors
 from ..inplace import change
+from ..messages import CAUGHT, explain_call
 from ..op import UNARY
 from ..tensor import Tensor, to_array
 from .define import FUNCTIONS, attach, function, op
@@ -134,7 +135,11 @@ def allclose(
         >>> tc.allclose(tc.tensor([1.0, 2.0]), tc.tensor([1.0, 2.000001]))
         True
     """
-    return np.allclose(to_array(input), to_array(other), rtol, atol, equal_nan)
+    a, b = to_array(input), to_array(other)
+    try:
+        return np.allclose(a, b, rtol, atol, equal_nan)
+    except CAUGHT as error:
+        raise explain_call("allclose", (a, b), error, "(input, other, rtol, atol)") from None
 
 
 for _question in (equal, allclose):
@@ -177,6 +182,20 @@ def where(condition: Any, a: Any, b: Any) -> Any:
         tensor([0., 2.])
     """
     return np.where(condition, a, b)
+
+
+def _where_method(self: Tensor, condition: Any, other: Any) -> Tensor:
+    """Keep elements where the condition holds, else take `other`."""
+    return where(condition, self, other)
+
+
+def _numpy_where(condition: Any, *values: Any) -> Any:
+    """Serve ``np.where(t)`` (the places of True) and ``np.where(t, a, b)``."""
+    return where(condition, *values) if values else np.nonzero(to_array(condition))
+
+
+attach(_where_method, "where")
+NUMPY[np.where] = _numpy_where
 
 
 def _larger(g: Any, a: Any, b: Any) -> Any:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from .. import errors
-from ..tensor import Tensor, apply, wrap
+from ..tensor import Tensor, apply, as_dtype, wrap
 from .define import attach
 from .elementwise import cast
-from .shape import matrix_transpose, permute
+from .shape import axis_of, matrix_transpose, permute
 
 
 def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, **_: Any) -> Tensor:
@@ -28,9 +28,11 @@ def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, **_: Any
         from ..creation import device as check
 
         check(device)
-    if dtype is None or np.dtype(dtype) == self.dtype:
+    if dtype is None:
         return self
-    kind = np.dtype(dtype)
+    kind = as_dtype(dtype, "to")
+    if kind == self.dtype:
+        return self
     if kind.kind not in "fiub":
         raise errors.DtypeError(f"to: tensors hold real numbers, got dtype {kind}.")
     return apply(cast.op, (self,), {"dtype": kind.name})
@@ -52,7 +54,7 @@ def cpu(self: Tensor) -> Tensor:
 
 def size(self: Tensor, dim: int | None = None) -> Any:
     """Return the shape, or the length of one axis."""
-    return self.shape if dim is None else self.shape[dim]
+    return self.shape if dim is None else self.shape[axis_of(dim, self.ndim, "size")]
 
 
 def numel(self: Tensor) -> int:
@@ -67,6 +69,7 @@ def contiguous(self: Tensor) -> Tensor:
 
 def argsort(self: Tensor, dim: int = -1, descending: bool = False) -> Tensor:
     """Return the indices that sort the tensor along an axis; no derivative."""
+    dim = axis_of(dim, self.ndim, "argsort")
     order = np.argsort(-self._data if descending else self._data, axis=dim, kind="stable")
     return wrap(order)
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from .. import errors
 from ..inplace import change
+from ..messages import CAUGHT, explain_call
 from ..op import ATOM, Op, register
 from ..tensor import PYTHON_NUMBERS, Tensor, apply, as_tensor
 
@@ -178,8 +179,10 @@ def function(
                 kwargs[first] = as_tensor(kwargs[first])
             try:
                 return body(*args, **kwargs)
-            except TypeError as error:
-                raise _call_error(name, body, error) from None
+            except errors.TinygradCourseError:
+                raise
+            except CAUGHT as error:
+                raise _call_error(name, body, error, args) from error
 
         for alias in (name, *also):
             FUNCTIONS[alias] = call
@@ -235,13 +238,14 @@ def _rename(kwargs: dict[str, Any], names: list[str], keywords: dict[str, str]) 
     return renamed
 
 
-def _call_error(name: str, body: Callable[..., Any], error: TypeError) -> TypeError:
-    """Return a clear error for a call with wrong arguments; other TypeErrors pass unchanged."""
-    if isinstance(error, errors.TinygradCourseError):
-        return error
-    if body.__name__ + "()" in str(error):
-        return errors.DtypeError(f"{name}: {error}. It is {name}{inspect.signature(body)}.")
-    return error
+def _call_error(
+    name: str, body: Callable[..., Any], error: Exception, args: tuple[Any, ...]
+) -> errors.TinygradCourseError:
+    """Return a clear error for a call with wrong arguments."""
+    signature = inspect.signature(body)
+    if isinstance(error, TypeError) and body.__name__ + "()" in str(error):
+        return errors.DtypeError(f"{name}: {error}. It is {name}{signature}.")
+    return explain_call(name, args, error, signature)
 
 
 def _public(made: Op, forward: Callable[..., Any], keywords: dict[str, str]) -> Callable[..., Any]:
