@@ -1,0 +1,167 @@
+"""Write golden.json: trajectories of PyTorch's optimizers and schedulers, to compare ours with.
+
+Run once, where PyTorch 2.13 is installed: ``python tests/optim/make_golden.py``. The tests read the
+numbers only; PyTorch is no dependency of them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import torch
+from torch.optim import lr_scheduler
+
+STEPS = 25
+START = ([1.0, -2.0, 0.5, 3.0], [-0.75])
+
+OPTIMIZERS = {
+    "sgd": ("SGD", {"lr": 0.1}),
+    "sgd_decay": ("SGD", {"lr": 0.1, "weight_decay": 0.05}),
+    "sgd_momentum": ("SGD", {"lr": 0.05, "momentum": 0.9}),
+    "sgd_dampening": ("SGD", {"lr": 0.05, "momentum": 0.8, "dampening": 0.3, "weight_decay": 0.1}),
+    "sgd_nesterov": ("SGD", {"lr": 0.05, "momentum": 0.9, "nesterov": True}),
+    "sgd_maximize": ("SGD", {"lr": 0.01, "momentum": 0.5, "maximize": True, "weight_decay": 0.1}),
+    "adam": ("Adam", {"lr": 0.1}),
+    "adam_default": ("Adam", {}),
+    "adam_decay": ("Adam", {"lr": 0.1, "betas": (0.8, 0.95), "weight_decay": 0.1, "eps": 1e-3}),
+    "adam_amsgrad": ("Adam", {"lr": 0.1, "amsgrad": True, "betas": (0.5, 0.6)}),
+    "adam_maximize": ("Adam", {"lr": 0.02, "maximize": True}),
+    "adamw": ("AdamW", {"lr": 0.1}),
+    "adamw_amsgrad": ("AdamW", {"lr": 0.1, "weight_decay": 0.3, "amsgrad": True}),
+    "rmsprop": ("RMSprop", {"lr": 0.05}),
+    "rmsprop_centered": ("RMSprop", {"lr": 0.05, "alpha": 0.8, "centered": True, "eps": 1e-2}),
+    "rmsprop_all": (
+        "RMSprop",
+        {"lr": 0.02, "momentum": 0.7, "centered": True, "weight_decay": 0.1, "eps": 1e-2},
+    ),
+    "rmsprop_maximize": ("RMSprop", {"lr": 0.01, "momentum": 0.3, "maximize": True}),
+    "adagrad": ("Adagrad", {"lr": 0.5}),
+    "adagrad_all": (
+        "Adagrad",
+        {"lr": 0.5, "lr_decay": 0.1, "weight_decay": 0.1, "initial_accumulator_value": 0.3},
+    ),
+}
+
+SCHEDULERS = {
+    "step": [("StepLR", {"step_size": 3, "gamma": 0.5})],
+    "exponential": [("ExponentialLR", {"gamma": 0.9})],
+    "cosine": [("CosineAnnealingLR", {"T_max": 6, "eta_min": 0.01})],
+    "cosine_one": [("CosineAnnealingLR", {"T_max": 1})],
+    "chained": [
+        ("StepLR", {"step_size": 4, "gamma": 0.5}),
+        ("ExponentialLR", {"gamma": 0.95}),
+        ("CosineAnnealingLR", {"T_max": 10}),
+    ],
+}
+
+PLATEAUS = {
+    "plateau": {"patience": 2, "factor": 0.5},
+    "plateau_cooldown": {"patience": 1, "cooldown": 2, "factor": 0.3, "min_lr": 0.01},
+    "plateau_abs": {"patience": 1, "threshold_mode": "abs", "threshold": 0.2},
+    "plateau_max": {"patience": 1, "mode": "max", "factor": 0.5},
+}
+
+METRICS = [
+    5.0, 4.0, 3.9, 3.95, 3.9, 3.9, 3.9, 3.0, 3.1, 3.2, 2.9, 2.95, 2.94, 2.93, 2.92, 2.91, 2.9,
+    -1.0, -1.00001, -1.0, -0.9, -1.1, -1.1, -1.1, -1.1,
+]  # fmt: skip
+
+
+def gradient(p: list[float], t: int, place: int) -> list[float]:
+    """Return a gradient that any program can compute: a bowl, and a push that changes with t."""
+    return [0.3 * (i + 1) * x + math.cos(t + i + 2 * place) for i, x in enumerate(p)]
+
+
+def trajectory(name: str, options: dict, dtype: torch.dtype) -> list[list[float]]:
+    params = [torch.tensor(values, dtype=dtype, requires_grad=True) for values in START]
+    optimizer = getattr(torch.optim, name)(params, **options)
+    path = []
+    for t in range(STEPS):
+        for place, p in enumerate(params):
+            p.grad = torch.tensor(gradient(p.tolist(), t, place), dtype=dtype)
+        optimizer.step()
+        path.append([x for p in params for x in p.tolist()])
+    return path
+
+
+def two_groups() -> torch.optim.Optimizer:
+    first, second = (torch.ones(1, requires_grad=True) for _ in range(2))
+    return torch.optim.SGD([{"params": [first]}, {"params": [second], "lr": 0.4}], lr=1.0)
+
+
+def rates(schedulers: list) -> list[list[float]]:
+    optimizer = two_groups()
+    made = [getattr(lr_scheduler, name)(optimizer, **options) for name, options in schedulers]
+    path = []
+    for _ in range(STEPS):
+        path.append([group["lr"] for group in optimizer.param_groups])
+        optimizer.step()
+        for scheduler in made:
+            scheduler.step()
+    return path
+
+
+def resumed(name: str, options: dict) -> list[list[float]]:
+    """Return the rates of a scheduler that is built anew with last_epoch=4."""
+    optimizer = two_groups()
+    for group in optimizer.param_groups:
+        group["initial_lr"] = group["lr"]
+    scheduler = getattr(lr_scheduler, name)(optimizer, **options, last_epoch=4)
+    path = []
+    for _ in range(6):
+        path.append([group["lr"] for group in optimizer.param_groups])
+        optimizer.step()
+        scheduler.step()
+    return path
+
+
+def plateau(options: dict) -> list[list[float]]:
+    optimizer = two_groups()
+    scheduler = lr_scheduler.ReduceLROnPlateau(optimizer, **options)
+    path = []
+    for value in METRICS:
+        scheduler.step(value)
+        path.append([group["lr"] for group in optimizer.param_groups])
+    return path
+
+
+def clipped(kind: float, largest: float) -> dict:
+    params = [torch.tensor(values, dtype=torch.float64, requires_grad=True) for values in START]
+    for place, p in enumerate(params):
+        p.grad = torch.tensor(gradient(p.tolist(), 1, place), dtype=torch.float64)
+    norm = torch.nn.utils.clip_grad_norm_(params, largest, norm_type=kind)
+    return {"norm": norm.item(), "grad": [x for p in params for x in p.grad.tolist()]}
+
+
+def main() -> None:
+    golden = {
+        "torch": torch.__version__,
+        "start": START,
+        "metrics": METRICS,
+        "optimizers": {
+            key: {
+                "name": name,
+                "options": options,
+                "path": trajectory(name, options, torch.float64),
+                "last32": trajectory(name, options, torch.float32)[-1],
+            }
+            for key, (name, options) in OPTIMIZERS.items()
+        },
+        "schedulers": {k: {"made": v, "rates": rates(v)} for k, v in SCHEDULERS.items()},
+        "resumed": {
+            k: {"made": v[0], "rates": resumed(*v[0])} for k, v in SCHEDULERS.items() if len(v) == 1
+        },
+        "plateaus": {k: {"options": v, "rates": plateau(v)} for k, v in PLATEAUS.items()},
+        "clip": [
+            {"norm_type": kind, "max_norm": largest, **clipped(kind, largest)}
+            for kind, largest in ((2.0, 1.0), (1.0, 2.0), (3.0, 0.5), (2.0, 100.0))
+        ],
+    }
+    text = json.dumps(golden, separators=(",", ":")).replace('},"', '},\n"').replace("]],", "]],\n")
+    (Path(__file__).parent / "golden.json").write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

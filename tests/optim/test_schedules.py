@@ -1,0 +1,229 @@
+"""Schedules and clipping: against PyTorch's numbers, closed forms and hand calculation."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_course as tc
+from tinygrad_course import optim
+from tinygrad_course.errors import StateDictError, TinygradCourseError
+from tinygrad_course.modes import record_all
+from tinygrad_course.optim import lr_scheduler
+
+GOLDEN = json.loads((Path(__file__).parent / "golden.json").read_text())
+
+
+def two_groups() -> optim.Optimizer:
+    first, second = (tc.ones(1, requires_grad=True) for _ in range(2))
+    return optim.SGD([{"params": [first]}, {"params": [second], "lr": 0.4}], lr=1.0)
+
+
+def rates_of(optimizer: optim.Optimizer) -> list[float]:
+    return [group["lr"] for group in optimizer.param_groups]
+
+
+@pytest.mark.parametrize("key", GOLDEN["schedulers"])
+def test_rates_equal_pytorch(key: str) -> None:
+    golden = GOLDEN["schedulers"][key]
+    optimizer = two_groups()
+    made = [getattr(lr_scheduler, n)(optimizer, **options) for n, options in golden["made"]]
+    path = []
+    for _ in golden["rates"]:
+        path.append(rates_of(optimizer))
+        for scheduler in made:
+            scheduler.step()
+    np.testing.assert_allclose(path, golden["rates"], rtol=1e-12, atol=1e-15)
+    assert made[-1].get_last_lr() == rates_of(optimizer)
+
+
+@pytest.mark.parametrize("key", GOLDEN["resumed"])
+def test_built_anew_in_the_middle(key: str) -> None:
+    golden = GOLDEN["resumed"][key]
+    optimizer = two_groups()
+    for group in optimizer.param_groups:
+        group["initial_lr"] = group["lr"]
+    name, options = golden["made"]
+    scheduler = getattr(lr_scheduler, name)(optimizer, **options, last_epoch=4)
+    path = []
+    for _ in golden["rates"]:
+        path.append(rates_of(optimizer))
+        scheduler.step()
+    np.testing.assert_allclose(path, golden["rates"], rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("key", GOLDEN["plateaus"])
+def test_plateaus_equal_pytorch(key: str) -> None:
+    golden = GOLDEN["plateaus"][key]
+    optimizer = two_groups()
+    scheduler = lr_scheduler.ReduceLROnPlateau(optimizer, **golden["options"])
+    path = []
+    for value in GOLDEN["metrics"]:
+        scheduler.step(value)
+        path.append(rates_of(optimizer))
+    np.testing.assert_allclose(path, golden["rates"], rtol=1e-12)
+
+
+def test_closed_forms() -> None:
+    optimizer = two_groups()
+    scheduler: Any = lr_scheduler.CosineAnnealingLR(optimizer, T_max=8, eta_min=0.1)
+    for t in range(1, 9):
+        scheduler.step()
+        expected = [0.1 + (a - 0.1) * (1 + math.cos(math.pi * t / 8)) / 2 for a in (1.0, 0.4)]
+        assert rates_of(optimizer) == pytest.approx(expected)
+    optimizer = two_groups()
+    scheduler = lr_scheduler.LambdaLR(optimizer, [lambda t: 1 / (1 + t), lambda t: t])
+    assert rates_of(optimizer) == [1.0, 0.0]
+    scheduler.step()
+    assert rates_of(optimizer) == [0.5, 0.4]
+    assert scheduler.last_epoch == 1
+
+
+SCHEDULERS: list[Callable[[optim.Optimizer], Any]] = [
+    lambda o: lr_scheduler.StepLR(o, 2, 0.5),
+    lambda o: lr_scheduler.ExponentialLR(o, 0.7),
+    lambda o: lr_scheduler.CosineAnnealingLR(o, 4),
+    lambda o: lr_scheduler.LambdaLR(o, lambda t: 0.9**t),
+    lambda o: lr_scheduler.ReduceLROnPlateau(o, patience=0, threshold=0.3),
+]
+
+
+@pytest.mark.parametrize("make", SCHEDULERS)
+def test_state_dict_resumes_exactly(make: Callable[[optim.Optimizer], Any], tmp_path: Path) -> None:
+    def go(optimizer: optim.Optimizer, scheduler: Any, epochs: range) -> list[list[float]]:
+        path = []
+        for epoch in epochs:
+            args = (1 / (1 + epoch),) if hasattr(scheduler, "patience") else ()
+            scheduler.step(*args)
+            path.append(rates_of(optimizer))
+        return path
+
+    optimizer = two_groups()
+    scheduler = make(optimizer)
+    go(optimizer, scheduler, range(5))
+    saved = {"optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict()}
+    tc.save(saved, tmp_path / "s.safetensors")
+    whole = go(optimizer, scheduler, range(5, 12))
+    again = two_groups()
+    resumed = make(again)
+    loaded = tc.load(tmp_path / "s.safetensors")
+    again.load_state_dict(loaded["optimizer"])
+    resumed.load_state_dict(loaded["scheduler"])
+    assert go(again, resumed, range(5, 12)) == whole
+    assert resumed.last_epoch == scheduler.last_epoch
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda o: lr_scheduler.StepLR(o, 0), "step_size=0"),
+        (lambda o: lr_scheduler.StepLR("sgd", 1), "str"),
+        (lambda o: lr_scheduler.CosineAnnealingLR(o, 0), "T_max=0"),
+        (lambda o: lr_scheduler.ExponentialLR(o, None), "gamma=None"),
+        (lambda o: lr_scheduler.ExponentialLR(o, 0.5, last_epoch=3), "initial_lr"),
+        (lambda o: lr_scheduler.ExponentialLR(o, 0.5, last_epoch=1.5), "last_epoch"),
+        (lambda o: lr_scheduler.LambdaLR(o, [abs]), "1 functions, expected 2"),
+        (lambda o: lr_scheduler.LambdaLR(o, [1, 2]), "function of the epoch"),
+        (lambda o: lr_scheduler.ReduceLROnPlateau(o, mode="up"), "mode='up'"),
+        (lambda o: lr_scheduler.ReduceLROnPlateau(o, factor=1.0), "factor=1.0"),
+        (lambda o: lr_scheduler.ReduceLROnPlateau(o, min_lr=[0.1]), "min_lr"),
+    ],
+)
+def test_bad_arguments(make: Callable[[optim.Optimizer], Any], message: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=message) as caught:
+        make(two_groups())
+    assert isinstance(caught.value, TinygradCourseError)
+
+
+def test_state_of_another_kind_is_refused() -> None:
+    step = lr_scheduler.StepLR(two_groups(), 2)
+    with pytest.raises(StateDictError, match="expected the keys"):
+        step.load_state_dict(lr_scheduler.ExponentialLR(two_groups(), 0.5).state_dict())
+    single = optim.SGD([tc.ones(1, requires_grad=True)], lr=1.0)
+    with pytest.raises(StateDictError, match="expected 2"):
+        step.load_state_dict(lr_scheduler.StepLR(single, 2).state_dict())
+
+
+# Clipping
+
+
+def params_with_gradients(dtype: Any = np.float64) -> list[tc.Tensor]:
+    params = []
+    for place, values in enumerate(GOLDEN["start"]):
+        p = tc.tensor(values, dtype=dtype, requires_grad=True)
+        i = np.arange(len(values))
+        g = 0.3 * (i + 1) * np.array(values) + np.cos(1 + i + 2 * place)
+        p.grad = tc.tensor(g.astype(dtype))
+        params.append(p)
+    return params
+
+
+@pytest.mark.parametrize("golden", GOLDEN["clip"])
+@pytest.mark.parametrize("recorded", [False, True])
+def test_clipping_the_norm_equals_pytorch(golden: dict[str, Any], recorded: bool) -> None:
+    params = params_with_gradients()
+    if recorded:
+        with record_all():
+            norm = optim.clip_grad_norm_(params, golden["max_norm"], golden["norm_type"])
+    else:
+        norm = optim.clip_grad_norm_(params, golden["max_norm"], golden["norm_type"])
+    assert norm.item() == pytest.approx(golden["norm"], rel=1e-12)
+    clipped = [x for p in params for x in p.grad.tolist()]  # type: ignore[union-attr]
+    assert clipped == pytest.approx(golden["grad"], rel=1e-12)
+
+
+def test_clipping_by_hand() -> None:
+    w = tc.tensor([0.0, 0.0], requires_grad=True)
+    idle = tc.tensor([1.0], requires_grad=True)
+    w.grad = tc.tensor([3.0, -4.0])
+    assert optim.clip_grad_norm_([w, idle], 10.0).item() == 5.0
+    assert w.grad.tolist() == [3.0, -4.0]  # small enough: the very same bits
+    assert optim.clip_grad_norm_(w, 2.5, norm_type=math.inf).item() == 4.0
+    np.testing.assert_allclose(w.grad.numpy(), [1.875, -2.5], rtol=1e-6)
+    assert optim.clip_grad_norm_([idle], 1.0).item() == 0.0
+    w.grad = tc.tensor([0.5, -7.0])
+    optim.clip_grad_value_([w, idle], 1.0)
+    assert w.grad.tolist() == [0.5, -1.0]
+    assert w.grad.dtype == np.float32
+    from tinygrad_course.nn import utils
+
+    assert utils.clip_grad_norm_ is optim.clip_grad_norm_
+
+
+def test_norms_that_overflow_float32_are_still_clipped() -> None:
+    w = tc.tensor([0.0, 0.0], requires_grad=True)
+    w.grad = tc.tensor([3e30, 4e30])
+    assert optim.clip_grad_norm_([w], 5.0).item() == pytest.approx(5e30)
+    np.testing.assert_allclose(w.grad.numpy(), [3.0, 4.0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("kind", [2.0, math.inf, 1.5])
+def test_gradients_that_are_not_finite(bad: float, kind: float) -> None:
+    w = tc.tensor([0.0, 0.0], requires_grad=True)
+    w.grad = tc.tensor([1.0, bad])
+    with pytest.raises(RuntimeError, match="detect_anomaly"):
+        optim.clip_grad_norm_([w], 1.0, norm_type=kind, error_if_nonfinite=True)
+    assert w.grad.tolist()[0] == 1.0
+    norm = optim.clip_grad_norm_([w], 1.0, norm_type=kind).item()
+    assert not math.isfinite(norm)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: optim.clip_grad_norm_([np.ones(2)], 1.0), "ndarray"),
+        (lambda: optim.clip_grad_norm_(tc.ones(1), -1.0), "max_norm=-1"),
+        (lambda: optim.clip_grad_norm_(tc.ones(1), 1.0, norm_type=0), "norm_type=0"),
+        (lambda: optim.clip_grad_value_(tc.ones(1), -1.0), "clip_value"),
+    ],
+)
+def test_bad_clipping(call: Callable[[], Any], message: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=message):
+        call()

@@ -1,0 +1,35 @@
+"""Optimizers, gradient clipping and learning-rate schedules.
+
+From simple to complex: `SGD`, then `Adagrad`, `RMSprop`, `Adam`, `AdamW`.
+
+Example:
+    >>> import tinygrad_course as tc
+    >>> from tinygrad_course import optim
+    >>> w = tc.tensor(5.0, requires_grad=True)
+    >>> optimizer = optim.SGD([w], lr=0.1, momentum=0.5)
+    >>> for step in range(50):
+    ...     optimizer.zero_grad()
+    ...     J = (w - 3) ** 2
+    ...     J.backward()
+    ...     optimizer.step()
+    >>> round(w.item(), 4)
+    3.0
+"""
+
+from tinygrad_course.optim import lr_scheduler
+from tinygrad_course.optim.adaptive import Adagrad, Adam, AdamW, RMSprop
+from tinygrad_course.optim.clip import clip_grad_norm_, clip_grad_value_
+from tinygrad_course.optim.optimizer import Optimizer
+from tinygrad_course.optim.sgd import SGD
+
+__all__ = [
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Optimizer",
+    "RMSprop",
+    "clip_grad_norm_",
+    "clip_grad_value_",
+    "lr_scheduler",
+]

@@ -1,0 +1,565 @@
+"""What all optimizers share: parameter groups, state, checks, and the loop of a step.
+
+An optimizer is one formula, `update`, written in arithmetic that changes its operands in place
+(``v *= mu; v += g; p -= lr * v``). Here the formula is called for each parameter: with plain
+arrays, which is fast, or, while a whole training step is being recorded, with tensors, so that the
+update becomes part of the graph. Nothing here knows how gradients are computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+
+from tinygrad_course.errors import ArgumentError, DtypeError, GraphError, ShapeError, StateDictError
+from tinygrad_course.inplace import assign, stamp
+from tinygrad_course.modes import enable_grad
+from tinygrad_course.ops.elementwise import cast
+from tinygrad_course.tensor import RECORD_ALL, Tensor, apply, last_write, recording, tick, wrap
+
+from .arrays import SMALL, Joined
+
+__all__ = ["FRESH", "Group", "Optimizer", "Work", "assignments", "directed", "like"]
+
+Group = dict[str, Any]
+Work = tuple[Any, Any]
+# No arrays for intermediate results: NumPy makes fresh ones, and tensors always do.
+FRESH: Work = (None, None)
+
+# While a whole training step is captured, a list is set here: each recorded step adds (state, new
+# value) for every parameter, moment and count that it changed.
+assignments: ContextVar[list[tuple[Tensor, Tensor]] | None] = ContextVar(
+    "assignments", default=None
+)
+
+
+def like(number: Any, p: Any) -> Any:
+    """Return a coefficient in the dtype of `p`, so that it does not promote what it multiplies.
+
+    A Python number needs nothing (NumPy 2 promotes it to the array's dtype); a recorded coefficient
+    is a float64 tensor and is cast.
+    """
+    if type(number) is Tensor:
+        return apply(cast.op, (number,), {"dtype": p.dtype.name})
+    return number
+
+
+def directed(g: Any, p: Any, weight_decay: float, maximize: bool, work: Work) -> Any:
+    """Return the gradient to descend along: turned round and decayed as asked."""
+    a, b = work
+    if maximize:
+        g = np.negative(g, out=b)
+    if weight_decay:
+        g = np.add(g, np.multiply(weight_decay, p, out=a), out=b)
+    return g
+
+
+class Optimizer:
+    """Base class: subclass it with `update`, the formula, and what the formula needs.
+
+    Args:
+        params: an iterable of leaf tensors that require grad, of ``(name, tensor)`` pairs, or of
+            groups ``{"params": ..., "lr": ...}`` with options of their own.
+        defaults: the options of groups that do not give them.
+
+    Attributes:
+        param_groups: a list of dictionaries: ``params`` and the options, which may be changed
+            between steps.
+        state: for each parameter, a dictionary with its step count and moments.
+
+    Raises:
+        ArgumentError: no parameters, a parameter given twice, an option out of range.
+        DtypeError: something that is no tensor.
+        GraphError: a tensor that was computed, or that does not require grad.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import optim
+        >>> class SignSGD(optim.Optimizer):
+        ...     def __init__(self, params, lr=0.1):
+        ...         super().__init__(params, {"lr": lr})
+        ...
+        ...     @staticmethod
+        ...     def update(p, g, lr, t):
+        ...         import numpy as np
+        ...
+        ...         p -= lr * np.sign(g)
+        >>> w = tc.tensor([1.0, -2.0], requires_grad=True)
+        >>> optimizer = SignSGD([w])
+        >>> (w * w).sum().backward()
+        >>> optimizer.step()
+        >>> w.tolist() == [np.float32(0.9), np.float32(-1.9)]
+        True
+    """
+
+    #: The formula: ``update(p, g, lr, t, *moments, *options)``; it changes p and the moments.
+    update: ClassVar[Callable[..., None]]
+    #: Every name a moment may have in `state`.
+    moments: ClassVar[tuple[str, ...]] = ()
+    #: True when `update` treats every element by itself, so that small arrays may be joined, and
+    #: takes ``work=(a, b)``, two arrays for intermediate results (None: make fresh ones).
+    elementwise: ClassVar[bool] = False
+
+    def __init__(self, params: Any, defaults: Mapping[str, Any]) -> None:
+        """Check the parameters and put them in groups."""
+        self.defaults = dict(defaults)
+        self.state: dict[Tensor, dict[str, Any]] = {}
+        self.param_groups: list[Group] = []
+        self._rates: list[Tensor] = []
+        self._plans: dict[int, tuple[Any, int, Joined | None, list[Tensor]]] = {}
+        self._work: dict[tuple[int, ...], Work] = {}
+        # All moments share one write stamp, so that a step stamps them at once.
+        self._memory = [0]
+        for group in self._groups_of(params):
+            self.add_param_group(group)
+
+    # --- what a subclass says ---------------------------------------------------------------
+
+    def _check(self, group: Group) -> None:
+        """Raise ArgumentError when an option is out of range."""
+
+    def _used(self, group: Group) -> tuple[str | None, ...]:
+        """Return the moments in the order `update` takes them, None for those not in use."""
+        return ()
+
+    def _options(self, group: Group) -> tuple[Any, ...]:
+        """Return what follows the moments in a call of `update`."""
+        return ()
+
+    def _first(self, name: str, array: Any, group: Group) -> Any:
+        """Return the value a moment starts from, for the parameter `array`."""
+        return np.zeros_like(array)
+
+    # --- what a user calls ------------------------------------------------------------------
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients collected so far.
+
+        Args:
+            set_to_none: False fills existing gradients with zeros instead.
+        """
+        if set_to_none:
+            for group in self.param_groups:
+                for p in group["params"]:
+                    p.grad = None
+            return
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    p.grad = wrap(np.zeros_like(p.grad._data))
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Change every parameter that has a gradient, by one step of the formula.
+
+        Args:
+            closure: computes the loss anew, with its gradients; called first, if given.
+
+        Returns:
+            What the closure returned, or None.
+
+        Raises:
+            ShapeError: a ``.grad`` that has not the shape of its parameter.
+            DtypeError: a ``.grad`` that is no tensor.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        if recording.get() & RECORD_ALL:
+            self._record_step()
+            return loss
+        # One tick stamps all that this step writes: an older graph that still needs the old values
+        # is refused in its backward pass.
+        now = last_write[0] = self._memory[0] = tick()
+        for group in self.param_groups:
+            self._step_group(group, now)
+        return loss
+
+    def add_param_group(self, param_group: Mapping[str, Any]) -> None:
+        """Add parameters with options of their own: ``{"params": ..., "lr": 0.01}``.
+
+        Raises:
+            ArgumentError, DtypeError, GraphError: as when constructing; nothing is then added.
+        """
+        who = type(self).__name__
+        if not isinstance(param_group, Mapping) or "params" not in param_group:
+            raise DtypeError(
+                f"{who}: got {param_group!r:.60} as a parameter group, expected a dictionary with "
+                'the key "params". Write {"params": model.parameters(), "lr": 0.1}.'
+            )
+        params, names = self._checked(param_group["params"])
+        group: Group = {"params": params}
+        unknown = sorted(set(param_group) - {"params", "initial_lr", *self.defaults})
+        if unknown:
+            raise ArgumentError(
+                f"{who}: got the unknown option {unknown[0]!r} in a parameter group, expected "
+                f"some of {sorted(self.defaults)}. Correct the spelling."
+            )
+        for key, default in self.defaults.items():
+            group[key] = param_group.get(key, default)
+        if "initial_lr" in param_group:
+            group["initial_lr"] = param_group["initial_lr"]
+        if names:
+            group["param_names"] = names
+        checked_number(who, "lr", group["lr"], least=0)
+        self._check(group)
+        self.param_groups.append(group)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return a copy of the state and the options: nested dictionaries of arrays and numbers.
+
+        Parameters are numbered by their position over all groups, as in PyTorch.
+
+        Example:
+            >>> import tinygrad_course as tc
+            >>> from tinygrad_course import optim
+            >>> optimizer = optim.SGD([tc.ones(2, requires_grad=True)], lr=0.5)
+            >>> optimizer.state_dict()["param_groups"][0]["lr"]
+            0.5
+        """
+        numbers: dict[Tensor, int] = {}
+        groups = []
+        for group in self.param_groups:
+            for p in group["params"]:
+                numbers[p] = len(numbers)
+            groups.append({**group, "params": [numbers[p] for p in group["params"]]})
+        state = {
+            i: {
+                key: int(value) if key == "step" else value._data.copy()
+                for key, value in self.state[p].items()
+            }
+            for p, i in numbers.items()
+            if p in self.state
+        }
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over the state and the options of `state_dict`, which is copied.
+
+        Args:
+            state_dict: from `state_dict` of an optimizer of this kind over the same parameters.
+
+        Raises:
+            StateDictError: it does not fit; the optimizer then stays as it is.
+        """
+        state, groups = self._fitting(state_dict)
+        for group, loaded in zip(self.param_groups, groups, strict=True):
+            group.update((k, v) for k, v in loaded.items() if k not in ("params", "param_names"))
+        self.state = state
+
+    def __repr__(self) -> str:
+        """Show the options of each group."""
+        lines = [f"{type(self).__name__} ("]
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"  group {i}: {len(group['params'])} parameters")
+            lines += [f"    {key}: {group[key]}" for key in sorted(group) if key[:5] != "param"]
+        return "\n".join([*lines, ")"])
+
+    # --- the step ---------------------------------------------------------------------------
+
+    def _step_group(self, group: Group, now: int) -> None:
+        """Apply the formula to the arrays of one group."""
+        update = type(self).update
+        used = self._used(group)
+        options = self._options(group)
+        lr = float(group["lr"])
+        params = group["params"]
+        if self.elementwise:
+            joined, others = self._plan(group, used)
+            if joined is not None and joined.step(update, lr, options):
+                for p in joined.params:
+                    (p._memory or p._stamp())[0] = now
+                params = others
+        for p in params:
+            grad = p.grad
+            if grad is None:
+                continue
+            x = p._data
+            if type(grad) is not Tensor or grad._data.shape != x.shape:
+                self._refuse_gradient(p)
+            try:
+                entry = self.state[p]
+                moments = [m and entry[m]._data for m in used]
+            except KeyError:
+                entry = self._start(p, used, group)
+                moments = [m and entry[m]._data for m in used]
+            t = entry["step"] = int(entry["step"]) + 1
+            if self.elementwise and x.size > SMALL:
+                work = self._work_for(x)
+                update(x, grad._data, lr, t, *moments, *options, work=work)
+            else:
+                update(x, grad._data, lr, t, *moments, *options)
+            (p._memory or p._stamp())[0] = now
+
+    def _work_for(self, x: Any) -> Work:
+        """Return two kept arrays like `x`, for intermediate results.
+
+        A fresh large array costs as much as the arithmetic: the system maps it in page by page.
+        """
+        kept = self._work.get(x.shape)
+        if kept is None or kept[0].dtype != x.dtype:
+            kept = self._work[x.shape] = (np.empty_like(x), np.empty_like(x))
+        return kept
+
+    def _plan(
+        self, group: Group, used: tuple[str | None, ...]
+    ) -> tuple[Joined | None, list[Tensor]]:
+        """Return the group's small parameters, joined, and the others."""
+        params = group["params"]
+        plan = self._plans.get(id(group))
+        if plan is not None:
+            kind, count, joined, others = plan
+            if kind == used and count == len(params):
+                if joined is None or joined.valid(self.state):
+                    return joined, others
+        small = [
+            p
+            for p in params
+            if p.grad is not None and p._data.size <= SMALL and p.dtype == params[0].dtype
+        ]
+        chosen = {id(p) for p in small}
+        others = [p for p in params if id(p) not in chosen]
+        joined = None
+        if len(small) > 1:
+            joined = Joined(small, [self._start(p, used, group) for p in small], used)
+        self._plans[id(group)] = (used, len(params), joined, others)
+        return joined, others
+
+    def _start(self, p: Tensor, used: tuple[str | None, ...], group: Group) -> dict[str, Any]:
+        """Return the state of `p`, with every moment in use."""
+        entry = self.state.setdefault(p, {"step": 0})
+        for name in used:
+            if name is not None and name not in entry:
+                entry[name] = self._moment(self._first(name, p._data, group))
+        return entry
+
+    def _moment(self, array: Any) -> Tensor:
+        made = wrap(array)
+        made._memory = self._memory
+        return made
+
+    def _record_step(self) -> None:
+        """Take the step in recorded operations; `assignments` is told what got a new value.
+
+        The formula runs on copies, and `assign` then gives each state its new value: parameters
+        stay leaves, and the graph has the old state as input and the new one as output.
+        """
+        # Without RECORD_GRAD: the step itself is not differentiated.
+        token = recording.set(RECORD_ALL)
+        try:
+            while len(self._rates) < len(self.param_groups):
+                self._rates.append(wrap(np.array(0.0)))
+                self._rates[-1].name = "lr"
+            for group, lr in zip(self.param_groups, self._rates, strict=True):
+                lr._data[...] = group["lr"]
+                stamp(lr)
+                for p in group["params"]:
+                    if p.grad is not None:
+                        self._record_update(p, group, lr)
+        finally:
+            recording.reset(token)
+
+    def _record_update(self, p: Tensor, group: Group, lr: Tensor) -> None:
+        self._refuse_gradient(p)
+        used = self._used(group)
+        entry = self._start(p, used, group)
+        if not isinstance(entry["step"], Tensor):
+            entry["step"] = self._moment(np.array(float(entry["step"])))
+        states = [p, entry["step"], *(entry[m] for m in used if m is not None)]
+        wanted = p._requires_grad
+        p._requires_grad = False
+        try:
+            copies = [state.clone() for state in states]
+            fresh = iter(copies[2:])
+            moments = [None if m is None else next(fresh) for m in used]
+            copies[1] += 1
+            type(self).update(copies[0], p.grad, lr, copies[1], *moments, *self._options(group))
+            values = [apply(assign, pair) for pair in zip(states, copies, strict=True)]
+        finally:
+            p._requires_grad = wanted
+        noted = assignments.get()
+        for state, value in zip(states, values, strict=True):
+            np.copyto(state._data, value._data)
+            stamp(state)
+            if noted is not None:
+                noted.append((state, value))
+
+    # --- checks -----------------------------------------------------------------------------
+
+    def _groups_of(self, params: Any) -> list[Mapping[str, Any]]:
+        who = type(self).__name__
+        if isinstance(params, Tensor):
+            raise DtypeError(
+                f"{who}: got one tensor, expected an iterable of tensors. Put it in a list: [w]."
+            )
+        if isinstance(params, Mapping) or not isinstance(params, Iterable):
+            raise DtypeError(
+                f"{who}: got a {type(params).__name__} as parameters, expected an iterable of "
+                "tensors or of groups. Pass model.parameters()."
+            )
+        _refuse_set(who, params)
+        listed = list(params)
+        if not listed:
+            raise ArgumentError(
+                f"{who}: got no parameters, expected at least one. A generator such as "
+                "model.parameters() is used up after one pass; or the model has none."
+            )
+        if isinstance(listed[0], Mapping):
+            return listed
+        return [{"params": listed}]
+
+    def _checked(self, params: Any) -> tuple[list[Tensor], list[str]]:
+        """Return the tensors of a group, each usable as a parameter, and their names if given."""
+        who = type(self).__name__
+        _refuse_set(who, params)
+        listed = [params] if isinstance(params, Tensor) else list(params)
+        if not listed:
+            raise ArgumentError(f"{who}: got a parameter group without parameters. Leave it out.")
+        pairs = [p for p in listed if isinstance(p, tuple) and len(p) == 2]
+        if pairs and len(pairs) != len(listed):
+            raise DtypeError(
+                f"{who}: got tensors with and without names, expected one kind. Pass "
+                "model.parameters(), or model.named_parameters()."
+            )
+        names = [str(name) for name, _ in pairs]
+        tensors = [p for _, p in pairs] if pairs else listed
+        seen = {id(p) for group in self.param_groups for p in group["params"]}
+        for i, p in enumerate(tensors):
+            if not isinstance(p, Tensor):
+                raise DtypeError(
+                    f"{who}: got a {type(p).__name__} as parameter {i}, expected a tensor. "
+                    "Make it one: tc.tensor(data, requires_grad=True)."
+                )
+            what = f"{who}: parameter {i}{_called(p)} of shape {p.shape}"
+            if not p.is_leaf:
+                raise GraphError(
+                    f"{what} was computed by {p._node and p._node.op.name!r}, expected a leaf: "
+                    "changing it would not change what it was computed from. Pass the leaves, or "
+                    "p.detach().requires_grad_()."
+                )
+            if not p._requires_grad:
+                raise GraphError(
+                    f"{what} does not require grad, so it would never change. "
+                    "Leave it out, or call p.requires_grad_()."
+                )
+            if not p._data.flags.writeable:
+                raise ArgumentError(
+                    f"{what} has read-only memory, which cannot be updated. Pass p.clone()."
+                )
+            if id(p) in seen:
+                raise ArgumentError(
+                    f"{what} is given twice, so it would be updated twice. "
+                    "Give each parameter once, in one group."
+                )
+            seen.add(id(p))
+        return tensors, names
+
+    def _refuse_gradient(self, p: Tensor) -> None:
+        """Raise when ``p.grad`` is no tensor of the parameter's shape."""
+        if not isinstance(p.grad, Tensor):
+            raise DtypeError(
+                f"{type(self).__name__}.step: .grad of the parameter{_called(p)} is a "
+                f"{type(p.grad).__name__}, expected a tensor. Write p.grad = tc.tensor(values)."
+            )
+        if p.grad.shape != p.shape:
+            raise ShapeError(
+                f"{type(self).__name__}.step: the parameter{_called(p)} has shape {p.shape}, its "
+                f".grad {p.grad.shape}; they must be equal. Set .grad to None and call backward() "
+                "anew."
+            )
+
+    def _fitting(
+        self, state_dict: Mapping[str, Any]
+    ) -> tuple[dict[Tensor, dict[str, Any]], list[Mapping[str, Any]]]:
+        """Return the state and the groups of a state dict, or refuse it."""
+        who = f"{type(self).__name__}.load_state_dict"
+        if not isinstance(state_dict, Mapping) or set(state_dict) != {"state", "param_groups"}:
+            got = sorted(map(str, state_dict)) if isinstance(state_dict, Mapping) else state_dict
+            raise StateDictError(
+                f"{who}: got {got!r:.80}, expected the keys 'param_groups' and 'state'. "
+                "Pass what state_dict() of an optimizer returned."
+            )
+        groups = list(state_dict["param_groups"])
+        sizes = [len(group["params"]) for group in groups]
+        expected = [len(group["params"]) for group in self.param_groups]
+        if sizes != expected:
+            raise StateDictError(
+                f"{who}: got groups of {sizes} parameters, expected {expected}. "
+                "Build the optimizer over the same model, with the same groups."
+            )
+        for i, group in enumerate(groups):
+            missing = sorted(set(self.defaults) - set(group))
+            if missing:
+                raise StateDictError(
+                    f"{who}: group {i} lacks the option {missing[0]!r}; it has {sorted(group)}. "
+                    "It seems to come from another kind of optimizer."
+                )
+            checked_number(who, "lr", group["lr"], least=0)
+            self._check(dict(group))
+        # Numbers are taken by position, whatever they are in the saved groups.
+        ids = [number for group in groups for number in group["params"]]
+        params = [p for group in self.param_groups for p in group["params"]]
+        owner = dict(zip(ids, params, strict=True))
+        state: dict[Tensor, dict[str, Any]] = {}
+        for number, entry in state_dict["state"].items():
+            if number not in owner:
+                raise StateDictError(
+                    f"{who}: got state for parameter {number!r}, expected one of {ids}. "
+                    "Pass what state_dict() returned, unchanged."
+                )
+            p = owner[number]
+            state[p] = {key: self._loaded(who, number, p, key, v) for key, v in entry.items()}
+            state[p].setdefault("step", 0)
+        return state, groups
+
+    def _loaded(self, who: str, number: Any, p: Tensor, key: str, value: Any) -> Any:
+        """Return one value of a parameter's state as it is kept here."""
+        array = np.asarray(value)
+        if key == "step":
+            return int(array)
+        if key not in self.moments:
+            raise StateDictError(
+                f"{who}: got the state {key!r} for parameter {number}, expected "
+                f"{list(self.moments) or 'none'}. It comes from another kind of optimizer."
+            )
+        if array.shape != p.shape:
+            raise StateDictError(
+                f"{who}: got {key!r} of shape {array.shape} for parameter {number}{_called(p)} of "
+                f"shape {p.shape}; they must be equal. Build the model as the saved one was."
+            )
+        return self._moment(np.array(array, dtype=p.dtype))
+
+
+def checked_number(
+    who: str, name: str, value: Any, least: float | None = None, below: float | None = None
+) -> None:
+    """Raise unless `value` is a number with ``least <= value < below``."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
+        raise DtypeError(
+            f"{who}: got {name}={value!r} of type {type(value).__name__}, expected a number."
+        )
+    number = float(value)
+    low = least is not None and not number >= least
+    high = below is not None and not number < below
+    if low or high or number != number:
+        if below is None:
+            wanted = f"a number >= {least}"
+        else:
+            wanted = f"{least} <= {name} < {below}"
+        raise ArgumentError(f"{who}: got {name}={value!r}, expected {wanted}. Correct the value.")
+
+
+def _refuse_set(who: str, params: Any) -> None:
+    if isinstance(params, set | frozenset):
+        raise DtypeError(
+            f"{who}: got a set of parameters, whose order changes from run to run; expected an "
+            "ordered collection, since state dicts number the parameters. Pass a list."
+        )
+
+
+def _called(p: Tensor) -> str:
+    return f" {p.name!r}" if p.name else ""
