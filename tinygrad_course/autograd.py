@@ -10,6 +10,7 @@ Un-broadcasting and casting back to an input's dtype happen here, once, never in
 from __future__ import annotations
 
 import itertools
+import sys
 import weakref
 from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
@@ -25,6 +26,7 @@ from .tensor import (
     RECORD_GRAD,
     Node,
     Tensor,
+    engine,
     last_write,
     recording,
     refresh,
@@ -35,6 +37,8 @@ from .tensor import (
 )
 
 Source = Node | Tensor
+
+engine.append(sys.modules[__name__])
 
 
 def backward(
@@ -173,7 +177,7 @@ def _seeds(
                     f"{caller}: only a scalar can start without a gradient, got shape {y.shape}. "
                     "Reduce it with .sum() or .mean(), or pass a gradient of that shape."
                 )
-            g = np.ones_like(y._data)
+            g = np.ones(y._data.shape, y._data.dtype)
         elif np.shape(g) != y.shape:
             raise errors.GraphError(
                 f"{caller}: the gradient has shape {np.shape(g)}, the tensor {y.shape}; they must "
@@ -242,8 +246,12 @@ def _propagate(
         if not retain:
             node.spent = True
         op = node.op
-        arrays: Sequence[Any] = _as_tensors(node) if recorded else node.arrays
-        y = _tensor_of(node) if recorded else node.data
+        if recorded:
+            y: Any = _tensor_of(node)
+            arrays = _as_tensors(node)
+        else:
+            y = node._data
+            arrays = [getattr(s, "_data", s) for s in node.inputs]
         variadic = op.variadic
         params = node.params
         if variadic:
@@ -265,10 +273,15 @@ def _propagate(
             if variadic:
                 values = (g, y, arrays, i, *params.values())
             gx = rule.formula(*rule.pick(values))
-            x = node.arrays[i]
+            if gx is None:  # this input of a variadic operation is only a pattern
+                continue
+            x = arrays[i]
             if gx.shape != x.shape:
-                gx = _unbroadcast(gx, arrays[i], op)
-            if gx.dtype != x.dtype:
+                if not recorded and gx.shape[1:] == x.shape:
+                    gx = np.add.reduce(gx, axis=0)  # the common case: a bias row
+                else:
+                    gx = _unbroadcast(gx, arrays[i], op)
+            if gx.dtype is not x.dtype and gx.dtype != x.dtype:
                 gx = gx.astype(x.dtype)
             if anomaly:
                 _check_backward(node, gx)
@@ -313,25 +326,16 @@ def _ancestors_leading_to(targets: set[Source], outputs: list[Tensor]) -> set[So
 
 def _tensor_of(node: Node) -> Tensor:
     """Return a tensor that carries `node` as its history."""
-    out = wrap(node.data)
+    out = wrap(node._data)
     out._node = node
     out._requires_grad = bool(node.needs) and node.op.differentiable
     out._memory = node.memory
     return out
 
 
-def _as_tensors(node: Node) -> tuple[Any, ...]:
+def _as_tensors(node: Node) -> list[Any]:
     """Return the inputs of `node` as the recorded backward pass needs them: with their history."""
-    lifted = []
-    for source, array in zip(node.inputs, node.arrays, strict=True):
-        if isinstance(source, Node):
-            # A recorded copy of an overwritten value keeps its own array.
-            tensor = _tensor_of(source)
-            tensor._data = array
-            lifted.append(tensor)
-        else:
-            lifted.append(source)
-    return tuple(lifted)
+    return [_tensor_of(s) if isinstance(s, Node) else s for s in node.inputs]
 
 
 def _unbroadcast(gx: Any, x: Any, op: Any) -> Any:
@@ -357,18 +361,18 @@ def _refuse_overwritten(node: Node, rule: Any) -> None:
     for i in positions:
         read = node.inputs[i]
         if isinstance(read, Node):
-            memory, same = read.memory, read.data is node.arrays[i]
+            memory = read.memory
             name = read.name or read.op.name
         elif isinstance(read, Tensor):
-            memory, same = read._memory, read._data is node.arrays[i]
+            memory = read._memory
             name = read.name or f"input {i}"
         else:
             continue
-        if memory is not None and memory[0] > node.time and same:
-            _raise_overwritten(node, f"its input {name!r} of shape {np.shape(node.arrays[i])}")
+        if memory is not None and memory[0] > node.time:
+            _raise_overwritten(node, f"its input {name!r} of shape {np.shape(read._data)}")
     memory = node.memory
     if 1 in rule.reads and memory is not None and memory[0] > node.time:
-        _raise_overwritten(node, f"its result of shape {node.data.shape}")
+        _raise_overwritten(node, f"its result of shape {node._data.shape}")
 
 
 def _raise_overwritten(node: Node, what: str) -> None:

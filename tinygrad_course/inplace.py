@@ -54,8 +54,8 @@ def change(
         _write(x, result._data, op)
         return x
     _refuse_leaf(x, op)
-    old = _copy_with_history(x)
-    out = apply(op, (old, *others), params)
+    before = apply(snapshot, (x,))
+    out = apply(op, (before, *others), params)
     _write(x, out._data, op)
     if out._node is not None:
         _rebase(x, out._node, out._requires_grad)
@@ -114,9 +114,9 @@ def _refuse_leaf(x: Tensor, op: Op) -> None:
         )
 
 
-def _copy_with_history(x: Tensor) -> Tensor:
-    """Return a tensor with a private copy of the values of `x`, and its history."""
-    old = wrap(x._data.copy())
+def _history_of(x: Tensor) -> Tensor:
+    """Return another tensor with the memory and the present history of `x`, but no view."""
+    old = wrap(x._data)
     old._node = x._node
     old._requires_grad = x._requires_grad
     old._name = x._name
@@ -127,8 +127,8 @@ def _rebase(x: Tensor, node: Node, requires_grad: bool) -> None:
     """Make `node` the history of `x`, and of the tensors whose memory `x` views."""
     view = x._view
     recorded_view = view is not None and view.op is not None
-    base_old = _copy_with_history(view.base) if view is not None and recorded_view else None
-    node.data = x._data
+    base_old = _history_of(view.base) if view is not None and recorded_view else None
+    node._data = x._data
     node.memory = x._stamp()
     node.time = tick()
     x._node = node
@@ -141,6 +141,21 @@ def _rebase(x: Tensor, node: Node, requires_grad: bool) -> None:
     view.seen = x._stamp()[0]
     if out._node is not None:
         _rebase(view.base, out._node, out._requires_grad)
+
+
+snapshot = register(
+    Op(
+        "snapshot",
+        np.array,
+        inputs=("x",),
+        rules={"x": lambda g: g},
+        symbol="copy",
+        text="{x}",
+        latex="{x}",
+        numpy="np.array({x})",
+        doc="The values before an in-place change, kept for the derivative of the change.",
+    )
+)
 
 
 def _assign_view(base: Any, value: Any, *, view: Op, view_params: dict[str, Any]) -> Any:

@@ -44,6 +44,8 @@ tick: Callable[[], int] = itertools.count(1).__next__
 last_write = [0]
 
 NO_PARAMS: dict[str, Any] = {}
+# The module that runs backward passes; `autograd` puts itself here, since it builds on this one.
+engine: list[Any] = []
 PYTHON_NUMBERS = frozenset((float, int, bool))
 
 
@@ -67,9 +69,9 @@ class Node:
     Attributes:
         op: the operation.
         inputs: what it was computed from: nodes, leaf tensors or plain values.
-        arrays: the arrays it was computed from, in the same order.
         params: its parameters (axis, shape, …).
-        data: the resulting array.
+        data: the resulting array (``_data`` in inner loops).
+        arrays: the arrays it was computed from, in the order of `inputs`.
         needs: positions of the inputs that need a gradient.
         time: creation order; larger than every input's.
         scope: the modules it was recorded in.
@@ -82,9 +84,8 @@ class Node:
     __slots__ = (
         "op",
         "inputs",
-        "arrays",
         "params",
-        "data",
+        "_data",
         "needs",
         "memory",
         "time",
@@ -94,29 +95,27 @@ class Node:
         "extra",
     )
 
-    def __init__(
-        self,
-        op: Op,
-        inputs: tuple[Any, ...],
-        arrays: tuple[Any, ...],
-        params: dict[str, Any],
-        data: Any,
-        needs: tuple[int, ...],
-        scope: tuple[Any, Any] | None,
-    ) -> None:
-        """Record `op`, computed just now."""
-        self.op = op
-        self.inputs = inputs
-        self.arrays = arrays
-        self.params = params
-        self.data = data
-        self.needs = needs
-        self.memory: list[int] | None = None
-        self.time = tick()
-        self.scope = scope
-        self.name: str | None = None
-        self.spent = False
-        self.extra: dict[str, Any] | None = None
+    op: Op
+    inputs: tuple[Any, ...]
+    params: dict[str, Any]
+    _data: Any
+    needs: tuple[int, ...]
+    memory: list[int] | None
+    time: int
+    scope: tuple[Any, Any] | None
+    name: str | None
+    spent: bool
+    extra: dict[str, Any] | None
+
+    @property
+    def data(self) -> Any:
+        """The resulting array."""
+        return self._data
+
+    @property
+    def arrays(self) -> tuple[Any, ...]:
+        """The arrays (and numbers) this was computed from."""
+        return tuple([getattr(source, "_data", source) for source in self.inputs])
 
     def __repr__(self) -> str:
         return f"<node {self.name or self.op.name} {self.data.shape}>"
@@ -279,11 +278,10 @@ class Tensor(TensorMethods):
                 f"data: a tensor that requires grad holds floats, got dtype {array.dtype}. "
                 "Convert the new value with .float() first."
             )
-        if self._memory is not None:
-            # What was computed from the old values must not be differentiated with the new.
-            self._memory[0] = last_write[0] = tick()
+        # Stamped: what was computed from the old values must not be differentiated with the new.
+        self._memory = (value if isinstance(value, Tensor) else self)._stamp()
+        self._memory[0] = last_write[0] = tick()
         self._data = array
-        self._memory = value._stamp() if isinstance(value, Tensor) else None
         self._view = None
 
     def numpy(self) -> Array:
@@ -343,9 +341,7 @@ class Tensor(TensorMethods):
         Raises:
             GraphError: no graph, a spent graph, or no gradient given for a non-scalar.
         """
-        from .autograd import backward
-
-        backward(self, gradient, retain_graph, create_graph)
+        engine[0].backward(self, gradient, retain_graph, create_graph)
 
     def zero_grad(self) -> None:
         """Forget the collected gradient."""
@@ -479,9 +475,19 @@ def as_dtype(dtype: Any, caller: str) -> np.dtype[Any]:
 
 def wrap(array: Array, kind: type[Tensor] = Tensor) -> Tensor:
     """Return a leaf tensor on `array` itself, without a check or a copy."""
-    out = kind.__new__(kind)
-    Tensor._start(out, array)
+    out = _new(kind)
+    out._data = array
+    out._node = None
+    out._requires_grad = False
+    out.grad = None
+    out._memory = None
+    out._view = None
+    out._name = None
+    out._hooks = None
     return out
+
+
+_new = object.__new__
 
 
 def to_array(data: Any, dtype: Any = None, copy: bool = False) -> Array:
@@ -574,6 +580,7 @@ def apply(op: Op, inputs: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS) -
     if type(data) is not np.ndarray:
         data = np.asarray(data)
 
+    # Objects are filled in line rather than by constructors: every operation pays for this.
     out = _new(Tensor)
     out._data = data
     out.grad = None
@@ -583,9 +590,18 @@ def apply(op: Op, inputs: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS) -
     out._hooks = None
     mode = recording.get()
     if (needs and mode & RECORD_GRAD) or mode & RECORD_ALL:
-        out._node = Node(
-            op, tuple(sources), tuple(arrays), params, data, positions_of[needs], scope.get()
-        )
+        node = out._node = _new(Node)
+        node.op = op
+        node.inputs = tuple(sources)
+        node.params = params
+        node._data = data
+        node.needs = positions_of[needs]
+        node.memory = None
+        node.time = tick()
+        node.scope = scope.get()
+        node.name = None
+        node.spent = False
+        node.extra = None
         out._requires_grad = needs != 0 and op.differentiable and data.dtype.kind == "f"
     else:
         out._node = None
@@ -599,7 +615,6 @@ def apply(op: Op, inputs: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS) -
     return out
 
 
-_new = object.__new__
 recorders[:] = [Tensor, apply]
 
 

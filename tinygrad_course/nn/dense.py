@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from .. import errors
-from ..ops.elementwise import add
-from ..ops.linalg import matmul, matrix_product
+from ..ops.linalg import affine, matmul, matrix_product
 from ..ops.shape import flatten
 from ..random import Generator
 from ..tensor import Tensor, apply
@@ -18,7 +17,7 @@ from .parameter import Parameter
 
 LAYOUTS = ("rows", "columns")
 _PRODUCT = matrix_product.op
-_ADD = add.op
+_AFFINE = affine.op
 
 
 class Affine(Module):
@@ -93,6 +92,20 @@ class Affine(Module):
     def _label(self) -> str:
         kind = type(self).__name__
         return f"{kind} (layer {self._layer})" if self._layer else kind
+
+    def _sums(self, a: Tensor, b: Tensor) -> Any:
+        """Return A B plus the bias; one of A and B is the weight."""
+        bias = self.bias
+        try:
+            if a._data.ndim > 1 and b._data.ndim > 1:
+                return apply(_PRODUCT, (a, b)) if bias is None else apply(_AFFINE, (a, b, bias))
+            if a is not self.weight:
+                z = matmul(a, b)
+                return z if bias is None else z + bias
+        except errors.ShapeError:
+            pass
+        columns = a is self.weight
+        self._misfit(b if columns else a, columns)
 
     def _misfit(self, x: Tensor, columns: bool) -> NoReturn:
         """Raise the error for an input that does not fit the weight."""
@@ -214,18 +227,7 @@ class Dense(Affine):
         if not isinstance(x, Tensor):
             x = Tensor(x)
         columns = self.layout == "columns"
-        weight = self.weight
-        try:
-            if x._data.ndim > 1:
-                z = apply(_PRODUCT, (weight, x) if columns else (x, weight))
-            elif columns:
-                self._misfit(x, columns)
-            else:
-                z = matmul(x, weight)
-        except errors.ShapeError:
-            self._misfit(x, columns)
-        if self.bias is not None:
-            z = apply(_ADD, (z, self.bias))
+        z = self._sums(self.weight, x) if columns else self._sums(x, self.weight)
         node = z._node
         if node is not None:
             node.name = self._z
@@ -306,16 +308,7 @@ class Linear(Affine):
         if not isinstance(x, Tensor):
             x = Tensor(x)
         weight: Any = self.weight
-        transposed = weight.mT
-        try:
-            if x._data.ndim > 1:
-                z = apply(_PRODUCT, (x, transposed))
-            else:
-                z = matmul(x, transposed)
-        except errors.ShapeError:
-            self._misfit(x, False)
-        if self.bias is not None:
-            z = apply(_ADD, (z, self.bias))
+        z = self._sums(x, weight.mT)
         node = z._node
         if node is not None:
             node.name = self._z

@@ -30,7 +30,7 @@ from ..ops.activation import (
 )
 from ..ops.elementwise import add, mul, tanh
 from ..ops.join import pad
-from ..ops.linalg import matmul
+from ..ops.linalg import affine, matmul
 from ..ops.random import bernoulli_mask
 from ..ops.shape import flatten
 from ..random import Generator
@@ -67,8 +67,10 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
         tensor([[16.]])
     """
     w: Any = weight if isinstance(weight, Tensor) else Tensor(weight)
-    z: Tensor = matmul(input, w.mT)
-    return z if bias is None else apply(add.op, (z, bias))
+    if bias is None or np.ndim(input) < 2:
+        z: Tensor = matmul(input, w.mT)
+        return z if bias is None else apply(add.op, (z, bias))
+    return apply(affine.op, (input, w.mT, bias))
 
 
 def dropout(

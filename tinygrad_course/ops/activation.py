@@ -34,10 +34,13 @@ def sigmoid(x: Any) -> Any:
     # With e = exp(−|x|) ≤ 1 nothing overflows: y = 1/(1+e) for x ≥ 0, e/(1+e) for x < 0.
     e = np.abs(x)
     if type(e) is not np.ndarray or e.dtype.kind != "f":
-        e = np.asarray(e, dtype=np.result_type(x, np.float16))
+        x = e = np.asarray(x, dtype=np.result_type(x, np.float16))
+        e = np.abs(e, out=np.empty_like(e))
     np.negative(e, out=e)
     np.exp(e, out=e)
-    top = np.maximum(e, np.greater_equal(x, 0))
+    # max(sign x, e) is the numerator 1 or e, without a comparison and a branch.
+    top = np.sign(x)
+    np.maximum(top, e, out=top)
     e += 1
     top /= e
     return top

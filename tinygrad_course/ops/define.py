@@ -268,6 +268,8 @@ def _public(made: Op, forward: Callable[..., Any], keywords: dict[str, str]) -> 
         return apply(made, args)
 
     def general(*args: Any, **kwargs: Any) -> Tensor:
+        if not kwargs and len(args) == count and isinstance(args[lead], Tensor):
+            return apply(made, args, made.defaults)
         operands, params = _arrange(made, args, kwargs, names, keywords)
         if type(operands[lead]) in PYTHON_NUMBERS:
             operands = _lift(made, operands)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import errors
-from ..op import PRODUCT
+from ..op import PRODUCT, SUM
 from ..tensor import Tensor, apply, as_tensor
 from .define import NUMPY, attach, function, op
 from .elementwise import mul
@@ -67,6 +67,40 @@ def matmul(x: Any, other: Any) -> Any:
     b = unsqueeze(other, 1) if right == 1 else other
     y = apply(matrix_product.op, (a, b))
     return y.squeeze(-2 if left == 1 else -1)
+
+
+@op(
+    kind="linalg",
+    symbol="@ +",
+    text="{a} {b} + {c}",
+    latex="{a} {b} + {c}",
+    numpy="{a} @ {b} + {c}",
+    precedence=SUM,
+    public=False,
+    da=lambda g, b: g @ b.mT,
+    db=lambda g, a: a.mT @ g,
+    dc=lambda g: g,
+)
+def affine(a: Any, b: Any, c: Any) -> Any:
+    """Y = A B + C, the weighted sums of a layer; dA = G Bᵀ, dB = Aᵀ G, dC = G."""
+    y = np.matmul(a, b)
+    try:
+        return np.add(y, c, out=y)  # one array less, when C broadcasts to the product
+    except (ValueError, TypeError):
+        return y + c
+
+
+@function()
+def addmm(x: Any, mat1: Any, mat2: Any) -> Any:
+    """Matrix product plus a broadcast term: Y = X + A B, as ``torch.addmm``.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.addmm(tc.tensor([1.0, 2.0]), tc.eye(2), tc.ones(2, 2))
+        tensor([[2., 3.],
+                [2., 3.]])
+    """
+    return apply(affine.op, (mat1, mat2, x))
 
 
 def _matmul_operator(self: Tensor, other: Any) -> Any:
@@ -194,13 +228,14 @@ def _unused(letters: str) -> list[str]:
     public=False,
     dxs=_einsum_rule,
 )
-def _einsum(*xs: Any, subscripts: str = "") -> Any:
+def einsum_(*xs: Any, subscripts: str = "") -> Any:
+    """Einstein summation with explicit subscripts, such as ``ij,jk->ik``."""
     # `optimize` finds matrix products, which are far quicker than NumPy's plain loops.
     y = np.einsum(subscripts, *xs, optimize=len(xs) > 1)
     return y.copy() if len(xs) == 1 and np.may_share_memory(y, xs[0]) else y
 
 
-einsum_product = _einsum.op
+einsum_product = einsum_.op
 
 
 @function(method=False, keywords={"equation": "tensors", "subscripts": "tensors"})
