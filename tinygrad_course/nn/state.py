@@ -42,8 +42,10 @@ def load(module: Module, state: Mapping[str, Any], strict: bool) -> Incompatible
     for key, value in state.items():
         if key in targets or key in empty:
             try:
-                # A copy: the state may share memory with this module.
-                arrays[key] = to_array(value, copy=True)
+                # Python numbers at the target's precision; arrays are cast when written. A copy:
+                # the state may share memory with this module.
+                plain = key in targets and isinstance(value, (list, tuple, float, int))
+                arrays[key] = to_array(value, targets[key].dtype if plain else None, copy=True)
             except errors.TinygradCourseError as error:
                 problems.append(f"{key}: {error}")
                 continue
