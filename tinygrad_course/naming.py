@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .graph import GraphNode
 
 ACTIVATIONS = frozenset(
-    "sigmoid tanh relu leaky_relu elu softplus gelu silu softmax log_softmax heaviside step".split()
+    "sigmoid tanh relu leaky_relu elu softplus gelu silu softmax heaviside step".split()
 )
 LOSSES = frozenset("bce bce_with_logits cross_entropy nll".split())
 PRODUCTS = frozenset("matrix_product inner mul einsum_product _einsum".split())
@@ -116,7 +116,8 @@ class _Namer:
             consumer = self.nodes[user]
             if consumer.op is None:
                 continue
-            if node.role == "data" and consumer.op.name in LOSSES and position == 1:
+            picks = consumer.op.name in LOSSES or consumer.op.kind == "index"
+            if node.role == "data" and picks and position == 1:
                 return "y"
             if node.role == "parameter" and consumer.op.name == "add":
                 other = self.nodes[consumer.inputs[1 - position]].op

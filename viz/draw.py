@@ -268,12 +268,20 @@ class _Picture:
                 self.factors[node.index] = text
         for node in self.nodes:
             for i in node.inputs:
-                if node.is_backward and not self.graph[i].is_backward:
+                source = self.graph[i]
+                if node.is_backward and not source.is_backward and not _is_moved(source):
                     self.named.add(i)
 
     def _factor(self, node: GraphNode) -> formula.Text | None:
         """Return how a value is written in a formula; None when it depends on a derivative."""
-        return self.factors.get(node.index) if node.is_backward else formula.name(node)
+        if node.is_backward:
+            return self.factors.get(node.index)
+        if not _is_moved(node) or node.index in self.results:
+            return formula.name(node)
+        # W[1]ᵀ has no name of its own, and needs none.
+        assert node.op is not None
+        inner = self._factor(self.graph[node.inputs[0]])
+        return None if inner is None else formula.write(node.op, node.params, [inner])
 
     def refuse_too_many(self, max_nodes: int) -> None:
         """Raise when there is more to draw than was allowed."""
@@ -319,6 +327,7 @@ class _Picture:
             self._draw_inputs(node)
             if self.look.slide and self.look.backward:
                 self._draw_derivatives(node)
+        self._stand_in_front()
         if self.look.backward and not self.look.slide:
             self._align()
 
@@ -430,7 +439,7 @@ class _Picture:
 
     def _draw_factor(self, node: GraphNode, position: int, source: GraphNode) -> None:
         """Write a value of the forward pass, or a formula of such values, beside its user."""
-        text = self.factors[source.index] if source.is_backward else formula.name(source)
+        text = self._factor(source) or formula.name(source)
         values = dot.tag(text[0], role="forward" if source.is_backward else _tone(source))
         identifier = f"r{node.index}_{position}"
         self.sketch.add(identifier, values, self._path(node))
@@ -441,10 +450,6 @@ class _Picture:
         if tail == head or (between_groups and (tail, head) in self.arrows):
             return
         self.arrows.add((tail, head))
-        if source.role == "data" and self.scopes[user.index] and not user.is_backward:
-            # Data stands in front of the frame of the modules that it enters, not above it.
-            self.sketch.arrow(tail, head, "forward", None, minlen="2")
-            return
         label = None
         if tail[0] in "omd" and self.look.shapes and not self.look.slide:
             label = formula.shape(source.shape) or None
@@ -500,6 +505,24 @@ class _Picture:
             inner = () if is_backward else path[:-1]
             self.sketch.add(group, values, (*self._pass(is_backward), *inner))
 
+    def _stand_in_front(self) -> None:
+        """Put data that enters a module in front of the module's frame, not above it."""
+        parameters: dict[Path, list[int]] = {}
+        for node in self.nodes:
+            if node.op is None and node.role == "parameter" and self.scopes[node.index]:
+                parameters.setdefault(self.scopes[node.index], []).append(node.index)
+        done: set[tuple[int, int]] = set()
+        for node in self.nodes:
+            if node.is_backward or self.group_of[node.index] is not None:
+                continue
+            for i in node.inputs:
+                if self.graph[i].role != "data":
+                    continue
+                for k in parameters.get(self.scopes[node.index], ()):
+                    if (i, k) not in done:
+                        done.add((i, k))
+                        self.sketch.line(f"n{i}", f"n{k}", {"style": "invis"})
+
     def _align(self) -> None:
         """Put each derivative in the column of the tensor it belongs to, below it."""
         for node in self.nodes:
@@ -527,6 +550,11 @@ class _Picture:
         if self.look.slide and self.look.backward:
             return [("⇠", "multiplies by the local derivative")]
         return []
+
+
+def _is_moved(node: GraphNode) -> bool:
+    """Return whether a value without a name only has other axes than the one it is made of."""
+    return node.anonymous and node.op is not None and node.op.name == "matrix_transpose"
 
 
 def _tone(node: GraphNode) -> str:

@@ -22,6 +22,8 @@ from tinygrad_course.tensor import Node, Tensor, wrap
 
 MAX_ELEMENTS = 6
 """A larger array is not written out."""
+MAX_ROWS = 4
+"""Nor a matrix with more rows."""
 MAX_FORMULA = 14
 """A local derivative with a longer formula shows its number only."""
 MAX_FACTOR = 30
@@ -74,10 +76,11 @@ def value(array: Any, wanted: bool | str = "auto") -> str | None:
     if array.size == 0:
         return None
     rows = array.reshape(-1, array.shape[-1])
-    if wanted == "auto" and (array.size > MAX_ELEMENTS or array.ndim > 2):
+    small = array.size <= MAX_ELEMENTS and array.ndim <= 2 and len(rows) <= MAX_ROWS
+    if wanted == "auto" and not small:
         return None
-    shown = [_row(row) for row in rows[:4]]
-    return "\n".join(shown + ["…"] * (len(rows) > 4))
+    shown = [_row(row) for row in rows[:MAX_ROWS]]
+    return "\n".join(shown + ["…"] * (len(rows) > MAX_ROWS))
 
 
 def _row(row: Any) -> str:
@@ -113,6 +116,8 @@ def write(op: Op, params: dict[str, Any], parts: Sequence[Text], elementwise: bo
         return _bracket(parts[0], POWER + 1) + parts[1][0].translate(_SUPERSCRIPTS), POWER
     if op.text == f"{{{op.inputs[0]}}}":
         return parts[0]
+    if op.name == "matrix_transpose" and parts[0][0].endswith("ᵀ") and parts[0][1] == ATOM:
+        return parts[0][0][:-1], ATOM
     own = op.precedence
     strict = op.name in ("sub", "div", "pow", "matrix_product")
     least = [own + (strict and i > 0) for i in range(len(parts))]
