@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tinygrad_course as tc
-from tinygrad_course import errors
+from tinygrad_course import errors, nn
 from tinygrad_course.checking.state import Surroundings
 from tinygrad_course.gradcheck import check_gradients, gradcheck, gradgradcheck
 
@@ -713,6 +713,64 @@ def test_surroundings_see_globals_partials_and_methods():
     assert any(r is model for r in reached(partial(lambda m: m, model)))
     assert any(r is model for r in reached(model.named_parameters))
     assert Surroundings(reached(lambda: model), []).modules
+
+
+def deep_model(drop):
+    return nn.Sequential(
+        nn.Linear(4, 6), nn.BatchNorm1d(6), nn.ReLU(), drop, nn.LayerNorm(6), nn.Linear(6, 3)
+    )
+
+
+def snapshot(model):
+    return (
+        {k: (t.dtype, t.numpy().tobytes()) for k, t in model.state_dict().items()},
+        [(p.name, id(p.numpy()), p.grad) for p in model.parameters()],
+        [module.training for module in model.modules()],
+        tc.get_rng_state(),
+    )
+
+
+def test_a_real_model_with_batch_norm_and_seeded_dropout_in_training():
+    generator = tc.Generator(1)
+    model = deep_model(nn.Dropout(0.5, generator=generator))
+    X = tc.tensor(np.random.default_rng(1).standard_normal((10, 4)))
+    Y = tc.tensor([0, 1, 2, 1, 0, 2, 2, 1, 0, 1])
+    before, drawn = snapshot(model), generator.get_state()
+    report = check_gradients(lambda: nn.functional.cross_entropy(model(X.float()), Y), model)
+    assert report.passed, report
+    assert report.entries == report.size == 6 * 4 + 6 + 12 + 12 + 18 + 3
+    assert report["W[1]"].name == "0.weight"
+    assert "0.weight (W[1])" in str(report)
+    # Batch normalisation takes the bias before it away again.
+    assert "0.bias: its gradient is zero but for rounding" in str(report)
+    assert snapshot(model) == before
+    assert generator.get_state() == drawn
+
+
+def test_unseeded_dropout_is_named():
+    model = deep_model(nn.Dropout(0.5))
+    X = tc.tensor(np.random.default_rng(1).standard_normal((10, 4)))
+    before = snapshot(model)
+    report = check_gradients(lambda: model(X).mean(), model)
+    assert not report.passed
+    assert "nothing could be compared" in str(report)
+    assert "model.eval()" in report.summary()
+    assert check_gradients(lambda: model(X).mean(), model.eval()).passed
+    assert snapshot(model.train()) == before
+
+
+def test_the_lectures_digit_network_is_checked_in_full():
+    model = nn.Sequential(
+        nn.Dense(64, 25, "sigmoid"), nn.Dense(25, 15, "sigmoid"), nn.Dense(15, 1, "sigmoid")
+    )
+    rng = np.random.default_rng(0)
+    X = tc.tensor(rng.random((8, 64)), dtype=tc.float32)
+    Y = tc.tensor(rng.integers(0, 2, (8, 1)), dtype=tc.float32)
+    loss = nn.BCELoss()
+    report = check_gradients(lambda: loss(model(X), Y), model, max_entries=None)
+    assert report.passed
+    assert report.entries == 2031
+    assert report.difference < 1e-8
 
 
 def test_gradients_collected_before_stay():

@@ -248,11 +248,13 @@ class _Run:
 
     def _check_linear(self, outputs: list[Tensor], row: Array, first: list[Array]) -> None:
         """Check that a backward pass repeats itself, and that it multiplies by its cotangent."""
+        # Rounding of large terms that cancel, as in a bias before batch normalisation.
+        rounding = 1e-12 * max((float(np.max(np.abs(f), initial=0.0)) for f in first), default=0.0)
         for scale in (1.0, -2.5):
             again = self._pull(outputs, scale * row)
             for point, g, before in zip(self.points, again, first, strict=True):
                 after = np.zeros(point.size) if g is None else g
-                room = self.options.nondet_tol + 1e-9 * np.abs(before)
+                room = self.options.nondet_tol + rounding + 1e-9 * np.abs(before)
                 with np.errstate(all="ignore"):
                     gap = np.abs(after / scale - before)
                 if not np.any(gap > room):  # NaN is reported where it is compared
@@ -395,6 +397,11 @@ class _Run:
             return [text]
         good = compared.usable()
         if not compared.wrong().any():
+            if largest == 0 and compared.numeric.any():
+                return [
+                    f"{point.name}: its gradient is zero but for rounding, so its ratio and its "
+                    "difference mean nothing (a bias before batch normalisation has no effect)."
+                ]
             return []
         count = int(compared.wrong().any(axis=0).sum())
         found = [self._worst_sentence(point, entries, compared, count)]

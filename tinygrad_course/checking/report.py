@@ -182,9 +182,12 @@ class GradientReport:
         verdict = "passed" if self.passed else "FAILED"
         count = len(self.parameters)
         sampled = "" if self.entries == self.size else " (a seeded sample)"
+        extent = (
+            f"{self.entries} of {self.size} entries{sampled} of {count} "
+            f"parameter{'' if count == 1 else 's'}"
+        )
         lines = [
-            f"Gradient check {verdict}: {self.entries} of {self.size} entries{sampled} "
-            f"of {count} parameter{'' if count == 1 else 's'}",
+            f"Gradient check {verdict}: {extent if count else 'nothing could be compared'}",
             f"central differences in float64, {self.eps}",
             self.tolerance,
             "difference ‖grad − approx‖₂ / (‖grad‖₂ + ‖approx‖₂) = " + repr(self.difference),
