@@ -397,7 +397,7 @@ class _Run:
             return [text]
         good = compared.usable()
         if not compared.wrong().any():
-            if largest == 0 and compared.numeric.any():
+            if largest == 0 and (compared.numeric.any() or compared.analytic.any()):
                 return [
                     f"{point.name}: its gradient is zero but for rounding, so its ratio and its "
                     "difference mean nothing (a bias before batch normalisation has no effect)."
