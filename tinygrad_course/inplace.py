@@ -160,7 +160,7 @@ snapshot = register(
 
 def _assign_view(base: Any, value: Any, *, view: Op, view_params: dict[str, Any]) -> Any:
     """Return `base` with the part that ``view(base)`` selects replaced by `value`."""
-    out = np.array(base)
+    out = np.array(base, order="C")  # so that a reshape of it is a view, not a copy
     view.forward(out, **view_params)[...] = value
     return out
 

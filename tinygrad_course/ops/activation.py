@@ -32,14 +32,16 @@ def sigmoid(x: Any) -> Any:
         tensor([0.5   , 0.8808])
     """
     # With e = exp(−|x|) ≤ 1 nothing overflows: y = 1/(1+e) for x ≥ 0, e/(1+e) for x < 0.
+    x = np.asarray(x)
+    if x.ndim == 0:
+        return sigmoid.op.forward(x.reshape(1))[0]
+    if x.dtype.kind != "f":
+        x = x.astype(np.result_type(x, np.float16))
     e = np.abs(x)
-    if type(e) is not np.ndarray or e.dtype.kind != "f":
-        x = e = np.asarray(x, dtype=np.result_type(x, np.float16))
-        e = np.abs(e, out=np.empty_like(e))
     np.negative(e, out=e)
     np.exp(e, out=e)
     # max(sign x, e) is the numerator 1 or e, without a comparison and a branch.
-    top = np.sign(x)
+    top = np.sign(x, out=np.empty_like(e))
     np.maximum(top, e, out=top)
     e += 1
     top /= e

@@ -15,7 +15,7 @@ from ..inplace import change
 from ..messages import CAUGHT, explain_call
 from ..op import UNARY
 from ..tensor import Tensor, to_array
-from .define import FUNCTIONS, attach, function, op
+from .define import FUNCTIONS, NUMPY, attach, function, op
 
 # --- comparison ---------------------------------------------------------------------------------
 

@@ -82,17 +82,22 @@ def matmul(x: Any, other: Any) -> Any:
     dc=lambda g: g,
 )
 def affine(a: Any, b: Any, c: Any) -> Any:
-    """Y = A B + C, the weighted sums of a layer; dA = G Bᵀ, dB = Aᵀ G, dC = G."""
+    """Y = A B + C, the weighted sums of a layer; dA = G Bᵀ, dB = Aᵀ G, dC = G.
+
+    C broadcasts to the product, never the other way round.
+    """
     y = np.matmul(a, b)
-    try:
-        return np.add(y, c, out=y)  # one array less, when C broadcasts to the product
-    except (ValueError, TypeError):
-        return y + c
+    if y.dtype != c.dtype:
+        y = y.astype(np.result_type(y, c))
+    return np.add(y, c, out=y)  # in place: one array less
 
 
 @function()
 def addmm(x: Any, mat1: Any, mat2: Any) -> Any:
     """Matrix product plus a broadcast term: Y = X + A B, as ``torch.addmm``.
+
+    Raises:
+        ShapeError: matrices that do not multiply, or an X that does not broadcast to A B.
 
     Example:
         >>> import tinygrad_course as tc
@@ -100,6 +105,12 @@ def addmm(x: Any, mat1: Any, mat2: Any) -> Any:
         tensor([[2., 3.],
                 [2., 3.]])
     """
+    mat1, mat2 = as_tensor(mat1), as_tensor(mat2)
+    if mat1.ndim < 2 or mat2.ndim < 2:
+        raise errors.ShapeError(
+            f"addmm: needs two matrices, got shapes {mat1.shape} and {mat2.shape}. "
+            "Use matmul (@) for vectors."
+        )
     return apply(affine.op, (mat1, mat2, x))
 
 

@@ -76,7 +76,7 @@ def _count(x: Any, *, axis: Any = None) -> float:
     symbol="m",
     text="m",
     latex="m",
-    numpy="np.size({x}, {axis})",
+    numpy="np.size({x}) / np.size(np.sum({x}, axis={axis}))",
     public=False,
 )
 def count(x: Any, *, axis: Any = None) -> Any:
