@@ -93,6 +93,7 @@ def save(obj: Any, path: str | os.PathLike[str], metadata: Mapping[str, Any] | N
         {'W': array([[1., 0.],
                [0., 1.]]), 'step': 7}
     """
+    path = _path("save", path)
     arrays: dict[str, Array] = {}
     try:
         tree = _encode(obj, "", arrays)
@@ -278,6 +279,7 @@ def _read(
     caller: str, path: str | os.PathLike[str], require_checksum: bool
 ) -> tuple[bytes, dict[str, Any] | None]:
     """Return the file's bytes, verified, and the content of our entry (None in foreign files)."""
+    path = _path(caller, path)
     try:
         data = Path(path).read_bytes()
     except OSError as error:
@@ -411,6 +413,15 @@ def _os_error(
     made = type(error)(text)
     made.errno = error.errno
     return made
+
+
+def _path(caller: str, path: Any) -> str | os.PathLike[str]:
+    if isinstance(path, str | os.PathLike):
+        return path
+    raise DtypeError(
+        f"{caller}: got {type(path).__name__} as the path, expected a string or a Path. "
+        'Write for example "model.safetensors"; the state dict comes first in save(state, path).'
+    )
 
 
 def _quoted(path: str | os.PathLike[str]) -> str:

@@ -520,6 +520,7 @@ def to_array(data: Any, dtype: Any = None, copy: bool = False) -> Array:
             array = array.astype(found or default_dtype(), copy=False)
     if array.dtype.kind not in "fiub":
         what = "complex numbers" if array.dtype.kind == "c" else f"dtype {array.dtype}"
+        what += "" if isinstance(data, np.ndarray) else f" (from {data!r:.40})"
         raise errors.DtypeError(
             f"tensor: holds real numbers, integers or booleans, got {what}. "
             "Convert the data to numbers first (for example one-hot labels, or real and "

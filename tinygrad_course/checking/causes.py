@@ -30,6 +30,17 @@ def nodes_of(outputs: list[Tensor]) -> Iterator[Node]:
                 stack.append(source)
 
 
+def operands(node: Node) -> list[Any]:
+    """Return the arrays and numbers that `node` was computed from."""
+    values = []
+    for source in node.inputs:
+        if isinstance(source, Node):
+            values.append(source.data)
+        else:
+            values.append(source.numpy() if isinstance(source, Tensor) else source)
+    return values
+
+
 class Facts:
     """What the recorded graph tells about a function, kept after the graph is gone.
 
@@ -50,9 +61,9 @@ class Facts:
                 self.narrow = (node.op.name, str(node.data.dtype))
             if node.op.kind == "custom":
                 custom[node.op.name] = None
-            for source, array in zip(node.inputs, node.arrays, strict=True):
+            for source in node.inputs:
                 if not isinstance(source, Node) and id(source) not in own:
-                    self.lengths.update(np.shape(array))
+                    self.lengths.update(np.shape(source))
         self.custom = tuple(custom)
 
     def author(self) -> str:
@@ -183,7 +194,7 @@ def kinked_operation(outputs: list[Tensor]) -> str:
         distance = KINKS.get(node.op.name)
         if distance is not None:
             try:
-                far = distance(*node.arrays, **node.params)
+                far = distance(*operands(node), **node.params)
             except (TypeError, ValueError, IndexError):
                 continue  # an unusual form of the operation: leave it unnamed
             if far < best:

@@ -14,7 +14,7 @@ Example:
     ['W[1]', 'b[1]', 'W[2]', 'b[2]']
 """
 
-from . import functional, init
+from . import functional, init, utils
 from .activation import (
     ELU,
     GELU,
@@ -85,5 +85,6 @@ __all__ = [
     "Tanh",
     "functional",
     "init",
+    "utils",
     "summary",
 ]

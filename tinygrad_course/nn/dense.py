@@ -374,8 +374,8 @@ def check_count(layer: str, what: str, value: Any) -> int:
         count = int(value.__index__())
     except (AttributeError, TypeError):
         raise errors.DtypeError(
-            f"{layer}: {what} is a whole number, got {value!r}. Sizes come first: "
-            f"{layer}(in_features, out_features)."
+            f"{layer}: {what} is a whole number, got {value!r}. Sizes come first, as in "
+            "Dense(in_features, out_features)."
         ) from None
     if count < 1:
         raise errors.ArgumentError(f"{layer}: {what} must be at least 1, got {count}.")

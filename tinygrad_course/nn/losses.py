@@ -45,6 +45,10 @@ def check_reduction(name: str, reduction: Any) -> str:
     return str(reduction)
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.number))
+
+
 def _tensor(value: Any) -> Tensor:
     return value if isinstance(value, Tensor) else Tensor(value)
 
@@ -228,8 +232,8 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
         >>> F.huber_loss(tc.tensor([1.0, 3.0]), tc.tensor([0.0, 0.0]), reduction="none")
         tensor([0.5, 2.5])
     """
-    if not delta > 0:
-        raise errors.ArgumentError(f"huber_loss: delta must be positive, got {delta}.")
+    if not _is_number(delta) or not delta > 0:
+        raise errors.ArgumentError(f"huber_loss: delta must be a positive number, got {delta!r}.")
     a, y = _pair("huber_loss", input, target)
     return _reduce("huber_loss", apply(huber.op, (a, y), {"delta": float(delta)}), reduction)
 
@@ -252,8 +256,10 @@ def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float
         >>> F.smooth_l1_loss(tc.tensor([1.0, 3.0]), tc.tensor([0.0, 0.0]), reduction="none")
         tensor([0.5, 2.5])
     """
-    if not beta >= 0:
-        raise errors.ArgumentError(f"smooth_l1_loss: beta must not be negative, got {beta}.")
+    if not _is_number(beta) or not beta >= 0:
+        raise errors.ArgumentError(
+            f"smooth_l1_loss: beta must be a number, not negative, got {beta!r}."
+        )
     if beta == 0:
         return l1_loss(input, target, reduction)
     a, y = _pair("smooth_l1_loss", input, target)
@@ -380,9 +386,9 @@ def cross_entropy(
     name = "cross_entropy"
     z: Any = _tensor(input)
     y: Any = _tensor(target)
-    if not 0 <= label_smoothing <= 1:
+    if not _is_number(label_smoothing) or not 0 <= label_smoothing <= 1:
         raise errors.ArgumentError(
-            f"{name}: label_smoothing must lie in [0, 1], got {label_smoothing}."
+            f"{name}: label_smoothing must lie in [0, 1], got {label_smoothing!r}."
         )
     axis = _class_axis(name, z, dim)
     logp = log_softmax(z, axis)

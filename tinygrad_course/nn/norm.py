@@ -19,6 +19,7 @@ from ..ops.reduce import count, mean
 from ..ops.shape import axis_of
 from ..tensor import Tensor, apply, default_dtype, wrap
 from . import init
+from .dense import check_count
 from .module import Module
 from .parameter import Parameter
 
@@ -153,8 +154,9 @@ class LayerNorm(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        shape = (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape
-        self.normalized_shape = tuple(int(n) for n in shape)
+        many = isinstance(normalized_shape, (tuple, list))
+        shape = normalized_shape if many else (normalized_shape,)
+        self.normalized_shape = tuple(check_count("LayerNorm", "a length", n) for n in shape)
         self.eps = eps
         _affine(self, self.normalized_shape, elementwise_affine, elementwise_affine and bias, dtype)
 
@@ -233,6 +235,7 @@ class BatchNorm1d(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
+        num_features = check_count("BatchNorm1d", "num_features", num_features)
         self.num_features = num_features
         self.eps = eps
         self.momentum = momentum

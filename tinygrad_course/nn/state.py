@@ -47,7 +47,7 @@ def load(module: Module, state: Mapping[str, Any], strict: bool) -> Incompatible
                 plain = key in targets and isinstance(value, (list, tuple, float, int))
                 arrays[key] = to_array(value, targets[key].dtype if plain else None, copy=True)
             except errors.TinygradCourseError as error:
-                problems.append(f"{key}: {error}")
+                problems.append(f"{key}: {str(error).rstrip('.')}")
                 continue
             if key in targets:
                 problems.extend(_misfits(key, targets[key], arrays[key]))

@@ -266,7 +266,8 @@ class LambdaLR(LRScheduler):
     ) -> None:
         """Check the functions and set the first rates."""
         count = len(_checked_optimizer("LambdaLR", optimizer).param_groups)
-        self.lr_lambdas = [lr_lambda] * count if callable(lr_lambda) else list(lr_lambda)
+        given: Any = lr_lambda
+        self.lr_lambdas = list(given) if isinstance(given, (list, tuple)) else [given] * count
         if len(self.lr_lambdas) != count:
             raise ArgumentError(
                 f"LambdaLR: got {len(self.lr_lambdas)} functions, expected {count}, one for each "

@@ -167,6 +167,11 @@ class Optimizer:
         """
         loss = None
         if closure is not None:
+            if not callable(closure):
+                raise DtypeError(
+                    f"{type(self).__name__}.step: got {type(closure).__name__}, expected a function "
+                    "that computes the loss, or nothing. Write optimizer.step()."
+                )
             with enable_grad():
                 loss = closure()
         if recording.get() & RECORD_ALL:
