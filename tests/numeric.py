@@ -34,6 +34,20 @@ def differences(
     return gradients
 
 
+def slope_along(
+    f: Callable[..., float],
+    points: Sequence[np.ndarray],
+    direction: Sequence[np.ndarray],
+    h: float = 1e-3,
+) -> float:
+    """Return the derivative of `f` along a direction, by the same formula."""
+
+    def at(step: float) -> float:
+        return float(f(*[p + step * d for p, d in zip(points, direction, strict=True)]))
+
+    return (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h)
+
+
 def assert_close(got, expected, tolerance: float, what: str = "") -> None:
     """Compare relative to the largest expected value, and to 1."""
     got, expected = np.asarray(got), np.asarray(expected)

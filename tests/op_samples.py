@@ -8,6 +8,7 @@ poles, where central differences do not exist; those points are tested in `ops/t
 
 from __future__ import annotations
 
+import functools
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -40,6 +41,11 @@ def _is_float(a: Any) -> bool:
 
 def floats(*shape: int, low: float = -2.0, high: float = 2.0, key: str = "") -> np.ndarray:
     """Return distinct, reproducible float64 numbers between low and high."""
+    return _drawn(shape, low, high, key).copy()
+
+
+@functools.cache
+def _drawn(shape: tuple[int, ...], low: float, high: float, key: str) -> np.ndarray:
     seed = zlib.crc32(f"{shape}{key}".encode())
     return np.asarray(np.random.default_rng(seed).uniform(low, high, shape))
 
@@ -77,9 +83,7 @@ def unary(draw: Draw = floats, **kw: Any) -> list[Sample]:
 
 
 def binary(first: Draw = floats, second: Draw = floats, **kw: Any) -> list[Sample]:
-    return [
-        Sample((first(*a, key="a", **kw), second(*b, key="b", **kw))) for a, b in PAIRS
-    ]
+    return [Sample((first(*a, key="a", **kw), second(*b, key="b", **kw))) for a, b in PAIRS]
 
 
 def between(low: float, high: float) -> list[Sample]:
@@ -407,8 +411,10 @@ OPS: dict[str, list[Sample]] = {
         Sample((floats(3, 4), floats(4)), {"index": (1,)}),
         Sample((floats(3, 4), 0.5), {"index": (slice(1, 3),)}),
         Sample((floats(3, 4), floats(1, 4, key="v")), {"index": (1,)}),
-        Sample((floats(3, 4), floats(2), np.array([2, 0]), np.array([1, 1])),
-               {"index": ("array", "array")}),
+        Sample(
+            (floats(3, 4), floats(2), np.array([2, 0]), np.array([1, 1])),
+            {"index": ("array", "array")},
+        ),
         Sample((floats(2, 3), floats(3), MASK), {"index": ("array",)}),
     ],
     "take_along_axis": [
@@ -455,7 +461,7 @@ OPS: dict[str, list[Sample]] = {
     **views(),
 }
 
-# --- public functions composed of others ---------------------------------------------------------
+# --- public functions composed of others ----------------------------------------------------------
 # Arguments as a user writes them; a list or tuple of arrays stands for one of tensors.
 
 
@@ -506,12 +512,16 @@ COMPOSED: dict[str, list[Call]] = {
     "clamp": [
         call(lambda x, min, max: np.clip(x, min, max), away(2, 3), min=-0.25, max=0.25),
         call(lambda x, min: np.maximum(x, min), away(2, 3), min=0.1),
-        call(lambda x, low, high: np.clip(x, low, high), away(3), np.full(3, -0.1), np.full(1, 0.2)),
+        call(
+            lambda x, low, high: np.clip(x, low, high), away(3), np.full(3, -0.1), np.full(1, 0.2)
+        ),
     ],
     "gelu": [
         call(_erf_gelu, floats(2, 3)),
         call(
-            lambda x, approximate: x / (1 + np.exp(-2 * 0.7978845608028654 * (x + 0.044715 * x**3))),
+            lambda x, approximate: (
+                x / (1 + np.exp(-2 * 0.7978845608028654 * (x + 0.044715 * x**3)))
+            ),
             floats(2, 3),
             approximate="tanh",
         ),

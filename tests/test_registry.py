@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from numeric import assert_close, differences
+from numeric import assert_close, differences, slope_along
 from op_samples import COMPOSED, OPS, Call, Sample, floats
 
 import tinygrad_course as tc
@@ -22,20 +23,33 @@ QUESTIONS = {"equal", "allclose"}
 PRIMITIVE = {name: made for name, made in REGISTRY.items() if made.kind != "custom"}
 
 
-def each(samples: dict[str, list[Any]]) -> list[Any]:
-    return [
-        pytest.param(name, sample, id=f"{name}-{k}")
-        for name, listed in samples.items()
-        for k, sample in enumerate(listed)
-    ]
+def each(*lists: dict[str, list[Any]]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a test per operation of a check of one sample; a failure names the sample."""
+    cases = [pytest.param(n, listed, id=n) for samples in lists for n, listed in samples.items()]
+
+    def make(check: Callable[..., None]) -> Callable[..., None]:
+        @pytest.mark.parametrize(("name", "samples"), cases)
+        def test(name: str, samples: list[Sample]) -> None:
+            for sample in samples:
+                try:
+                    check(name, sample)
+                except Exception as error:
+                    error.add_note(f"in the sample {name}({sample})")
+                    raise
+
+        test.__name__ = check.__name__
+        test.__doc__ = check.__doc__
+        return test
+
+    return make
 
 
-each_op = pytest.mark.parametrize(("name", "sample"), each(OPS))
-each_call = pytest.mark.parametrize(("name", "sample"), each(COMPOSED))
-each_smooth = pytest.mark.parametrize(("name", "sample"), [*each(OPS), *each(COMPOSED)])
+each_op = each(OPS)
+each_call = each(COMPOSED)
+each_function = each(OPS, COMPOSED)
 
 
-# --- one way to call operations and composed functions ---------------------------------------------
+# --- one way to call operations and composed functions --------------------------------------------
 
 
 def run(name: str, sample: Sample, args: tuple[Any, ...]) -> list[Tensor]:
@@ -100,7 +114,7 @@ def value(name: str, sample: Sample, arrays: list[np.ndarray]) -> float:
     )
 
 
-# --- the list is complete --------------------------------------------------------------------------
+# --- the list is complete -------------------------------------------------------------------------
 
 
 def test_every_operation_has_a_sample():
@@ -122,7 +136,7 @@ def test_every_operation_is_documented():
         assert made.text, name
 
 
-# --- values ------------------------------------------------------------------------------------------
+# --- values ---------------------------------------------------------------------------------------
 
 
 def written(made: Op, sample: Sample) -> Any:
@@ -147,11 +161,11 @@ def written(made: Op, sample: Sample) -> Any:
 def test_forward_equals_the_numpy_spelling(name, sample):
     made = PRIMITIVE[name]
     if not made.numpy or made.kind == "random":
-        pytest.skip("no NumPy spelling")
+        return  # no NumPy spelling
     if "vectorize" in made.numpy and any(np.size(a) == 0 for a in sample.args):
-        pytest.skip("np.vectorize refuses empty arrays")
+        return  # np.vectorize refuses empty arrays
     if "np.exp({x})" in made.numpy and np.max(np.abs(sample.args[0]), initial=0) > 700:
-        pytest.skip("the plain formula overflows here")
+        return  # the plain formula overflows here
     (got,) = run(name, sample, sample.args)
     with np.errstate(all="ignore"):
         expected = np.asarray(written(made, sample))
@@ -171,15 +185,15 @@ def test_composed_equals_numpy(name, sample):
         assert y.dtype == np.asarray(e).dtype
 
 
-# --- derivatives -------------------------------------------------------------------------------------
+# --- derivatives ----------------------------------------------------------------------------------
 
 
-@each_smooth
+@each_function
 def test_first_derivative(name, sample):
     points = leaves(sample)
     total = scalar(run(name, sample, fill(sample, points)))
     if total is None:
-        pytest.skip("no derivative")
+        return  # no derivative
     total.backward()
     expected = differences(
         lambda *arrays: value(name, sample, list(arrays)), [p.numpy() for p in points]
@@ -189,7 +203,7 @@ def test_first_derivative(name, sample):
         assert_close(got, e, 1e-9, f"{name} {sample}, input {k}")
 
 
-@each_smooth
+@each_function
 def test_second_derivative(name, sample):
     """The gradient of ⟨v, gradient⟩ against differences of the (tested) first derivative."""
     points = leaves(sample)
@@ -213,25 +227,29 @@ def test_second_derivative(name, sample):
 
     y = slope(points)
     if y is None:
-        pytest.skip("no derivative, or a constant one")
-    got = tc.autograd.grad(y, points, allow_unused=True)
-    expected = differences(at, [p.numpy() for p in points])
-    for k, (g, p, e) in enumerate(zip(got, points, expected, strict=True)):
-        g = np.zeros(p.shape) if g is None else g.numpy()
-        assert_close(g, e, 2e-8, f"{name} {sample}, input {k}")
+        return  # no derivative, or a constant one
+    found = tc.autograd.grad(y, points, allow_unused=True)
+    got = [
+        np.zeros(p.shape) if g is None else g.numpy() for p, g in zip(points, found, strict=True)
+    ]
+    # Two random directions see every wrong element; one input at a time names the wrong one.
+    for k in range(len(points)):
+        for key in "uv":
+            direction = [np.zeros(p.shape) for p in points]
+            direction[k] = floats(*points[k].shape, key=key)
+            expected = slope_along(at, [p.numpy() for p in points], direction)
+            assert_close(np.sum(got[k] * direction[k]), expected, 2e-8, f"input {k}")
 
 
-@each_smooth
+@each_function
 def test_recorded_derivative_equals_the_fast_one(name, sample):
     results = []
     for recorded in (False, True):
         points = leaves(sample)
         total = scalar(run(name, sample, fill(sample, points)))
         if total is None:
-            pytest.skip("no derivative")
-        results.append(
-            tc.autograd.grad(total, points, create_graph=recorded, allow_unused=True)
-        )
+            return  # no derivative
+        results.append(tc.autograd.grad(total, points, create_graph=recorded, allow_unused=True))
     for fast, recorded in zip(*results, strict=True):
         assert (fast is None) == (recorded is None)
         if fast is not None:
@@ -239,17 +257,17 @@ def test_recorded_derivative_equals_the_fast_one(name, sample):
             np.testing.assert_allclose(recorded.numpy(), fast.numpy(), rtol=1e-14, atol=1e-15)
 
 
-# --- dtypes, layouts, memory -------------------------------------------------------------------------
+# --- dtypes, layouts, memory ----------------------------------------------------------------------
 
 
-@each_smooth
+@each_function
 def test_float32_stays_float32(name, sample):
     if sample.params.get("dtype") or not arrays_of(sample):
-        pytest.skip("the dtype is asked for, or there is no float")
+        return  # the dtype is asked for, or there is no float
     if any(isinstance(a, np.ndarray) and a.dtype.kind == "i" for a in sample.args) and name in (
         "floor_divide",
     ):
-        pytest.skip("integers")
+        return  # integers
     points = leaves(sample, np.float32)
     outputs = run(name, sample, fill(sample, points))
     for y in outputs:
@@ -264,11 +282,11 @@ def test_float32_stays_float32(name, sample):
         assert all(g is None or g.dtype == np.float32 for g in found)
 
 
-@each_smooth
+@each_function
 def test_mixed_dtypes_promote_and_gradients_follow_their_inputs(name, sample):
     wide = arrays_of(sample)
     if len(wide) < 2 or name in ("assign", "assign_view", "setitem", "place"):
-        pytest.skip("needs two floats that meet")
+        return  # needs two floats that meet
     points = [
         tc.tensor(a.astype(np.float32 if k == 0 else np.float64), requires_grad=True)
         for k, a in enumerate(wide)
@@ -276,7 +294,7 @@ def test_mixed_dtypes_promote_and_gradients_follow_their_inputs(name, sample):
     outputs = run(name, sample, fill(sample, points))
     total = scalar(outputs)
     if total is None:
-        pytest.skip("no derivative")
+        return  # no derivative
     patterns = PRIMITIVE[name].like if name in PRIMITIVE else ()
     if not patterns and name != "scatter_add" and name != "scatter_into":
         assert outputs[0].dtype == np.float64
@@ -298,10 +316,10 @@ def layouts(x: np.ndarray) -> list[np.ndarray]:
     ]
 
 
-@each_smooth
+@each_function
 def test_layout_does_not_matter_and_inputs_stay_unchanged(name, sample):
     if name == "bernoulli_mask" or not arrays_of(sample):
-        pytest.skip("random, or without floats")
+        return  # random, or without floats
 
     def compute(arrays: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
         points = [tc.from_numpy(a).requires_grad_() for a in arrays]
@@ -368,7 +386,7 @@ def test_only_views_share_memory(name, sample):
         assert y._view is not None and y._view.base is tensors[0]
 
 
-# --- names, keywords, methods ------------------------------------------------------------------------
+# --- names, keywords, methods ---------------------------------------------------------------------
 
 
 def axis_users() -> list[str]:
@@ -396,9 +414,7 @@ def test_both_names_of_axes_work(name):
     if name in ("flip", "roll"):
         spellings.append({"dims": 1})
     if "keepdims" in parameters:
-        spellings = [
-            {a: 1, k: True} for a in ("axis", "dim") for k in ("keepdims", "keepdim")
-        ]
+        spellings = [{a: 1, k: True} for a in ("axis", "dim") for k in ("keepdims", "keepdim")]
     if name == "unsqueeze":
         spellings = [{"axis": 2}, {"dim": 2}]
     results = [f(first, **more, **s) for s in spellings]
@@ -415,9 +431,9 @@ def test_both_names_of_axes_work(name):
 def test_function_and_method_agree(name, sample):
     made = PRIMITIVE[name]
     if not hasattr(FUNCTIONS.get(name), "op") or name == "where":
-        pytest.skip("not public, or a method with its own order of arguments")
+        return  # not public, or a method with its own order of arguments
     if not isinstance(sample.args[0], np.ndarray):
-        pytest.skip("a number has no methods")
+        return  # a number has no methods
     x, *rest = [tc.tensor(a) if isinstance(a, np.ndarray) else a for a in sample.args]
     a = FUNCTIONS[name](x, *rest, **sample.params)
     b = getattr(x, name)(*rest, **sample.params)
@@ -430,7 +446,7 @@ def test_function_and_method_agree(name, sample):
 @each_call
 def test_composed_function_and_method_agree(name, sample):
     if not isinstance(sample.args[0], np.ndarray):
-        pytest.skip("takes a list, or a string")
+        return  # takes a list, or a string
     args = fill(sample, [tc.tensor(a) for a in arrays_of(sample)])
     a = FUNCTIONS[name](*args, **sample.params)
     b = getattr(args[0], name)(*args[1:], **sample.params)
@@ -440,7 +456,9 @@ def test_composed_function_and_method_agree(name, sample):
 
 
 def inplace_names() -> list[str]:
-    return [n for n, f in FUNCTIONS.items() if hasattr(Tensor, f"{n}_") and n not in ("scatter_add",)]
+    return [
+        n for n, f in FUNCTIONS.items() if hasattr(Tensor, f"{n}_") and n not in ("scatter_add",)
+    ]
 
 
 @pytest.mark.parametrize("name", inplace_names())
