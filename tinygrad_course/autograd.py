@@ -203,8 +203,7 @@ def _run(
     mode = recording.get()
     token = recording.set((RECORD_GRAD | RECORD_ALL if recorded else 0) | (mode & ANOMALY))
     try:
-        with np.errstate(all="ignore"):
-            return _propagate(outputs, cotangents, retain, recorded, targets)
+        return _propagate(outputs, cotangents, retain, recorded, targets)
     finally:
         recording.reset(token)
 

@@ -81,8 +81,9 @@ def _count(x: Any, *, axis: Any = None) -> float:
 )
 def count(x: Any, *, axis: Any = None) -> Any:
     """Count the elements along axes: the m of a mean."""
+    n = x.size if axis is None and type(x) is np.ndarray else _count(x, axis=axis)
     kind = np.asarray(x).dtype
-    return kind.type(_count(x, axis=axis)) if kind.kind == "f" else _count(x, axis=axis)
+    return kind.type(n) if kind.kind == "f" else n
 
 
 @op(
@@ -112,7 +113,7 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         tensor(2.5)
     """
     total = np.add.reduce(x, axis=axis, keepdims=keepdims)
-    n = _count(x, axis=axis)
+    n = x.size if axis is None and type(x) is np.ndarray else _count(x, axis=axis)
     if n == 0:
         raise ValueError("a mean of no elements does not exist")
     return total / n
