@@ -33,3 +33,26 @@ def _fresh_state():
     tc.set_default_dtype(tc.float32)
     yield
     tc.set_default_dtype(tc.float32)
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--overwrite-golden",
+        action="store_true",
+        help="write the golden files anew instead of comparing with them",
+    )
+
+
+@pytest.fixture
+def golden(request):
+    """Compare text with a file of the folder `golden` beside the test."""
+
+    def check(name: str, text: str) -> None:
+        path = request.path.parent / "golden" / name
+        if request.config.getoption("--overwrite-golden"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="\n")
+        expected = path.read_text(encoding="utf-8")
+        assert text == expected, f"{name} differs; look at it, then run with --overwrite-golden"
+
+    return check

@@ -135,7 +135,7 @@ class Graph:
             ShapeError: a backward pass from an output that is not a scalar.
             InplaceError: a value that a derivative rule reads was overwritten since.
         """
-        roots = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+        roots = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
         _check_outputs(roots)
         builder = _Builder()
         if not backward:
@@ -297,39 +297,35 @@ class _Builder:
 
     def add_node(self, node: Node, role: str) -> int:
         """Add a recorded operation, and those of its inputs that are leaves."""
-        inputs = tuple(
-            self.source(node, s, a, role) for s, a in zip(node.inputs, node.arrays, strict=True)
-        )
+        inputs = tuple([self.source(node, source, role) for source in node.inputs])
         data = node.data
-        overwritten = _written_after(node.memory, node.time)
         index = self._append(node.op, inputs, node.params, node.name, role, data, node.scope)
-        if overwritten:
+        if _written_after(node.memory, node.time):
             self.nodes[index].value = None
         self.index[node] = index
         return index
 
-    def source(self, user: Node, source: Any, array: Any, role: str) -> int:
+    def source(self, user: Node, source: Any, role: str) -> int:
         """Return the index of an input of `user`, adding it when it is a new leaf."""
         index = self.index.get(source) if isinstance(source, (Node, Tensor)) else None
         if index is None:
             if isinstance(source, Tensor):
-                index = self.leaf(source, array, user, role)
+                index = self.leaf(source, user, role)
             else:
                 index = self.number(source, user, role)
         known = self.nodes[index]
-        if known.value is None and type(source) is Node and array is not source.data:
-            # The value was overwritten later, and `user` kept a private copy of what it read.
-            known.value = array
+        if known.value is None and user.op.name == "snapshot":
+            known.value = user.data  # the copy made before an in-place change
         return index
 
-    def leaf(self, tensor: Tensor, array: Any, user: Node, role: str) -> int:
+    def leaf(self, tensor: Tensor, user: Node, role: str) -> int:
         """Add a leaf tensor, with the values that `user` read."""
         is_parameter = tensor._requires_grad or type(tensor) is not Tensor
         kind = "parameter" if is_parameter else "data"
         if role == "backward":
             kind = "backward" if tensor._data.size > 1 else "constant"
-        index = self._append(None, (), {}, tensor.name, kind, array, user.scope)
-        if array is tensor._data and _written_after(tensor._memory, user.time):
+        index = self._append(None, (), {}, tensor.name, kind, tensor._data, user.scope)
+        if _written_after(tensor._memory, user.time):
             self.nodes[index].value = None
         self.index[tensor] = index
         return index
@@ -395,7 +391,7 @@ class _Builder:
             rule = bisect_right(pulls, (node.time, -1)) - 1
             index = self.add_node(node, "backward")
             self.nodes[index].rule_of = pulls[rule][1] if rule >= 0 else None
-        leaves = {self.index[x] for x in inputs}
+        leaves = {self.index[x._node or x] for x in inputs}
         for of, g in cotangents:
             self._link(of, g, of in leaves)
 
@@ -415,9 +411,7 @@ class _Builder:
             node.role = "gradient"
 
     def _twin(self, node: Node) -> Node:
-        inputs = tuple(
-            self._twin_input(s, a) for s, a in zip(node.inputs, node.arrays, strict=True)
-        )
+        inputs = tuple([self._twin_input(source) for source in node.inputs])
         twin = Node.__new__(Node)
         for slot in Node.__slots__:
             setattr(twin, slot, getattr(node, slot))
@@ -426,17 +420,17 @@ class _Builder:
         twin.extra = None
         return twin
 
-    def _twin_input(self, source: Any, array: Any) -> Any:
+    def _twin_input(self, source: Any) -> Any:
         if not isinstance(source, (Node, Tensor)):
             return source
         twin = self.twin_of.get(source)
         if twin is None:
             assert isinstance(source, Tensor)
             # Of the leaf's own class, so that a parameter stays one.
-            twin = wrap(array, type(source))
+            twin = wrap(source._data, type(source))
             twin._requires_grad = source._requires_grad
             twin._name = source._name
-            twin._memory = source._memory if array is source._data else None
+            twin._memory = source._memory
             self.twin_of[source] = twin
         return twin
 

@@ -119,6 +119,8 @@ class _Namer:
             picks = consumer.op.name in LOSSES or consumer.op.kind == "index"
             if node.role == "data" and picks and position == 1:
                 return "y"
+            if node.role == "parameter" and consumer.op.name == "affine" and position == 2:
+                return "b"
             if node.role == "parameter" and consumer.op.name == "add":
                 other = self.nodes[consumer.inputs[1 - position]].op
                 if other is not None and other.name in PRODUCTS:
