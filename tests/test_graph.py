@@ -15,7 +15,9 @@ from tinygrad_course.tensor import last_write
 
 
 def slide():
-    a, b, c = (tc.tensor(v, requires_grad=True, name=n) for v, n in zip((5.0, 3.0, 2.0), "abc"))
+    a = tc.tensor(5.0, requires_grad=True, name="a")
+    b = tc.tensor(3.0, requires_grad=True, name="b")
+    c = tc.tensor(2.0, requires_grad=True, name="c")
     return a, b, c, 3 * (a + b * c)
 
 
@@ -153,7 +155,7 @@ def test_leaf_roles_and_constants():
     X = np.ones((4, 2), "f")
     graph = Graph.of((tc.matmul(X, w) * 2 + 2).sum() / 2.0)
     found = {n.name: n.role for n in graph if n.op is None}
-    assert found == {"X": "data", "W": "parameter", "2": "constant", "2": "constant"}  # noqa: F601
+    assert found == {"X": "data", "W": "parameter", "2": "constant"}
     assert sum(n.role == "constant" for n in graph) == 2  # the integer 2 once, and 2.0
 
 

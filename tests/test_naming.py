@@ -81,10 +81,10 @@ def test_modules_name_what_they_compute():
     model = nn.Sequential(nn.Dense(2, 4, activation="tanh"), nn.Dense(4, 1, activation="sigmoid"))
     loss = nn.BCELoss()(model(tc.ones(3, 2)), tc.ones(3, 1))
     graph = Graph.of(loss, backward=True)
-    for l in ("1", "2"):
+    for number in ("1", "2"):
         for name in "WbZA":
-            assert graph.find(f"d{name}[{l}]").grad_of == graph.find(f"{name}[{l}]").index
-            assert graph.find(f"d{name}{l}") is graph.find(f"d{name}[{l}]")
+            assert graph.find(f"d{name}[{number}]").grad_of == graph.find(f"{name}[{number}]").index
+            assert graph.find(f"d{name}{number}") is graph.find(f"d{name}[{number}]")
 
 
 def test_many_intermediate_values_are_numbered():

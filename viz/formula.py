@@ -37,7 +37,7 @@ Text = tuple[str, int]
 
 _SHORT = re.compile(r"[^\W\d_]")
 _INDEXED = re.compile(r"[^\W\d_](\d+|\[\w+\])")
-_NUMBER = re.compile(r"\d[\d.e+-]*")
+_NUMBER = re.compile(r"-?\d[\d.e+-]*")
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
@@ -125,6 +125,8 @@ def write(op: Op, params: dict[str, Any], parts: Sequence[Text], elementwise: bo
         least = [0 if op.variadic or _enclosed(op.text, name) else ATOM for name in op.inputs]
         least += [0] * (len(parts) - len(least))
     texts = [_bracket(part, bound) for part, bound in zip(parts, least, strict=True)]
+    if own != ATOM:  # a + (-2)
+        texts[1:] = [f"({t})" if t.startswith("-") else t for t in texts[1:]]
     names = {"xs": ", ".join(texts)} if op.variadic else dict(zip(op.inputs, texts, strict=True))
     try:
         return op.text.format(**{k: _brief(v) for k, v in params.items()}, **names), own
@@ -153,10 +155,11 @@ def _product(left: Text, right: Text, elementwise: bool) -> Text:
     """Return a product as mathematics writes it: bc, 3v, w1 x1, price · area; A * B of arrays."""
     if _NUMBER.fullmatch(right[0]) and not _NUMBER.fullmatch(left[0]):
         left, right = right, left
+    if left[0].startswith("-") and _NUMBER.fullmatch(left[0]):
+        text, strength = _product((left[0][1:], ATOM), right, elementwise)
+        return "-" + _bracket((text, strength), PRODUCT), PRODUCT
     if left[0] == "1":
         return right
-    if left[0] == "-1":
-        return "-" + _bracket(right, UNARY), UNARY
     if left[0] == right[0] and left[1] == ATOM:
         return f"{left[0]}²", POWER
     a, b = _bracket(left, PRODUCT), _bracket(right, PRODUCT)
