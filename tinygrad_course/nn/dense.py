@@ -103,7 +103,8 @@ class Affine(Module):
                 z = matmul(a, b)
                 return z if bias is None else z + bias
         except errors.ShapeError:
-            pass
+            if bias is not None and bias._data.size != self.out_features:
+                raise  # it is the bias that does not fit
         columns = a is self.weight
         self._misfit(b if columns else a, columns)
 
@@ -120,6 +121,9 @@ class Affine(Module):
             cure = f"The transpose would fit: pass X.T, or use nn.Dense(…, layout={other!r})."
         elif len(shape) > 2 and not columns and _product(shape[1:]) == n:
             cure = "Put nn.Flatten() before it."
+        elif len(shape) > 2 and _product(shape[1:]) == n:
+            # The other order, X.reshape(n, -1), would mix the pixels of different images.
+            cure = f"Write X.reshape({shape[0]}, -1).T: first one row per example, then transpose."
         elif n == 1 and len(shape) == 1:
             cure = f"Write x.reshape({'1, -1' if columns else '-1, 1'})."
         else:
@@ -227,7 +231,7 @@ class Dense(Affine):
         if not isinstance(x, Tensor):
             x = Tensor(x)
         columns = self.layout == "columns"
-        z = self._sums(self.weight, x) if columns else self._sums(x, self.weight)
+        z: Tensor = self._sums(self.weight, x) if columns else self._sums(x, self.weight)
         node = z._node
         if node is not None:
             node.name = self._z
@@ -308,7 +312,7 @@ class Linear(Affine):
         if not isinstance(x, Tensor):
             x = Tensor(x)
         weight: Any = self.weight
-        z = self._sums(x, weight.mT)
+        z: Tensor = self._sums(x, weight.mT)
         node = z._node
         if node is not None:
             node.name = self._z
