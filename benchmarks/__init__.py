@@ -1,0 +1,8 @@
+"""Side-by-side timing of training steps: NumPy by hand, this package, PyTorch, JAX, autograd, MyGrad.
+
+Run ``python -m benchmarks``. Absolute times depend on the machine; quote the ratios of one run.
+"""
+
+from .runner import main
+
+__all__ = ["main"]
