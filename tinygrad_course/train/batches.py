@@ -261,7 +261,7 @@ def arrays_of(who: str, x: Any, y: Any, columns: bool) -> tuple[Array, Array]:
         )
     m, n = count(a, columns), count(b, columns)
     if m != n:
-        other = m == count(b, not columns) or n == count(a, not columns)
+        other = a.ndim > 1 and count(a, not columns) == count(b, not columns)
         hint = (
             f" Examples are {'columns' if columns else 'rows'} here; for the other way pass "
             f"layout={'rows' if columns else 'columns'!r}, or transpose the data."
