@@ -60,6 +60,13 @@ def test_network_of_plain_tensors_reads_like_a_course():
     assert named == ["X", "W", "b", "Z", "A", "W2", "b2", "Z2", "A2", "Y", "L", "J"]
 
 
+def test_labels_of_a_loss_are_y():
+    model, labels = nn.Dense(2, 1), tc.ones(4, 1)
+    assert "Y" in names(nn.MSELoss()(model(tc.ones(4, 2)), labels))
+    loss = nn.CrossEntropyLoss()(tc.ones(3, 2, requires_grad=True), tc.tensor([0, 1, 1]))
+    assert "Y" in names(loss)
+
+
 def test_vectors_get_small_letters():
     x, w = tc.ones(3), leaf(np.ones(3, "f"))
     assert names(tc.sigmoid((x * w).sum())) == ["x", "w", "u", "z", "J"]

@@ -116,8 +116,7 @@ class _Namer:
             consumer = self.nodes[user]
             if consumer.op is None:
                 continue
-            picks = consumer.op.name in LOSSES or consumer.op.kind == "index"
-            if node.role == "data" and picks and position == 1:
+            if node.role == "data" and position == 1 and _compares(consumer):
                 return "y"
             if node.role == "parameter" and consumer.op.name == "affine" and position == 2:
                 return "b"
@@ -161,6 +160,13 @@ class _Namer:
         self.anonymous.extend(rest)
         for k, i in enumerate(rest, start=1):
             self.name(i, f"g{k}")
+
+
+def _compares(consumer: GraphNode) -> bool:
+    """Return whether the second operand of an operation is a label: in a loss, or to pick with."""
+    assert consumer.op is not None
+    in_loss = bool(consumer.scope) and consumer.scope[-1].split()[0].endswith("Loss")
+    return in_loss or consumer.op.name in LOSSES or consumer.op.kind == "index"
 
 
 def _users(nodes: Sequence[GraphNode], forward: list[int]) -> dict[int, list[tuple[int, int]]]:

@@ -267,9 +267,12 @@ class _Picture:
             if len(text[0]) <= formula.MAX_FACTOR:
                 self.factors[node.index] = text
         for node in self.nodes:
-            for i in node.inputs:
+            for position, i in enumerate(node.inputs):
                 source = self.graph[i]
-                if node.is_backward and not source.is_backward and not _is_moved(source):
+                read = node.is_backward and not _is_pattern(node, position)
+                if node.index in self.factors and self.factors[node.index][0] == "m":
+                    continue  # the m of a mean names nothing
+                if read and not source.is_backward and not _is_moved(source):
                     self.named.add(i)
 
     def _factor(self, node: GraphNode) -> formula.Text | None:
@@ -414,8 +417,7 @@ class _Picture:
         folded = self._folded(node)
         for position, i in enumerate(node.inputs):
             source = self.graph[i]
-            pattern = position > 0 and node.op.name.endswith("_like")
-            if position == folded or pattern:
+            if position == folded or _is_pattern(node, position):
                 continue
             if node.is_backward and not self._is_derivative(source):
                 if group is None:
@@ -550,6 +552,11 @@ class _Picture:
         if self.look.slide and self.look.backward:
             return [("⇠", "multiplies by the local derivative")]
         return []
+
+
+def _is_pattern(node: GraphNode, position: int) -> bool:
+    """Return whether an operation reads an input only as the pattern of a shape."""
+    return position > 0 and node.op is not None and node.op.name.endswith("_like")
 
 
 def _is_moved(node: GraphNode) -> bool:

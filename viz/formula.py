@@ -36,6 +36,7 @@ Text = tuple[str, int]
 """A written formula, and how tightly it binds."""
 
 _SHORT = re.compile(r"[^\W\d_]")
+_POWER = re.compile(r"[^\W\d_][⁰¹²³⁴⁵⁶⁷⁸⁹]*")
 _INDEXED = re.compile(r"[^\W\d_](\d+|\[\w+\])")
 _NUMBER = re.compile(r"-?\d[\d.e+-]*")
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
@@ -112,6 +113,8 @@ def write(op: Op, params: dict[str, Any], parts: Sequence[Text], elementwise: bo
     """
     if op.name == "mul":
         return _product(parts[0], parts[1], elementwise)
+    if op.name == "pow" and parts[1][0] == "1":
+        return parts[0]
     if op.name == "pow" and re.fullmatch(r"-?\d{1,3}", parts[1][0]):
         return _bracket(parts[0], POWER + 1) + parts[1][0].translate(_SUPERSCRIPTS), POWER
     if op.text == f"{{{op.inputs[0]}}}":
@@ -163,7 +166,7 @@ def _product(left: Text, right: Text, elementwise: bool) -> Text:
     if left[0] == right[0] and left[1] == ATOM:
         return f"{left[0]}²", POWER
     a, b = _bracket(left, PRODUCT), _bracket(right, PRODUCT)
-    if _NUMBER.fullmatch(a) and (_SHORT.fullmatch(b) or b.startswith("(")):
+    if _NUMBER.fullmatch(a) and (_POWER.fullmatch(b) or b.startswith("(")):
         return a + b, PRODUCT
     if elementwise:
         return f"{a} * {b}", PRODUCT

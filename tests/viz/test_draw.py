@@ -380,6 +380,8 @@ def test_a_value_that_was_overwritten_says_so():
         (lambda a, b: tc.relu(a), ["a > 0 = 1"]),
         (lambda a, b: -a, ["-1"]),
         (lambda a, b: 5 * a, ["5"]),
+        (lambda a, b: a**3, ["3a² = 12"]),
+        (lambda a, b: a**2, ["2a = 4"]),
     ],
 )
 def test_local_derivatives(compute, expected):
