@@ -91,6 +91,7 @@ def progress(verbose: Any) -> Progress:
     """
     if verbose not in ("auto", True, False):
         raise ArgumentError(f"fit: got verbose={verbose!r}, expected 'auto', True or False.")
+    verbose = verbose if verbose == "auto" else bool(verbose)  # Keras's 0 and 1 too
     interactive = sys.stdout.isatty() or "ipykernel" in sys.modules
     if verbose is False or (verbose == "auto" and not interactive):
         return Progress()
