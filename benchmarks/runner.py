@@ -152,8 +152,10 @@ def import_report() -> list[str]:
                 "import time; t = time.perf_counter(); "
                 f"import {name}; print(time.perf_counter() - t)"
             )
+            # As users run it: with compiled bytecode kept.
+            env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
             done = subprocess.run(
-                [sys.executable, "-c", code], capture_output=True, text=True, check=True
+                [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env
             )
             samples[name].append(float(done.stdout))
     base, mine = (median(samples[n]) * 1e3 for n in ("numpy", "tinygrad_course"))

@@ -46,7 +46,8 @@ class Rule:
         self, formula: Callable[..., Any], names: tuple[str, ...], like: tuple[str, ...]
     ) -> None:
         """Bind `formula`'s argument names to positions in `names`."""
-        wanted = tuple(inspect.signature(formula).parameters)
+        code = inspect.unwrap(formula).__code__
+        wanted = code.co_varnames[: code.co_argcount]
         unknown = [name for name in wanted if name not in names]
         if unknown:
             raise TypeError(f"a derivative rule names {unknown}; it may name {list(names)}")

@@ -52,8 +52,9 @@ def sum_like(x: Any, pattern: Any) -> Any:
 def broadcast_like(x: Any, pattern: Any) -> Any:
     """Repeat `x` to the shape of `pattern`."""
     shape = np.shape(pattern)
-    if type(x) is np.ndarray and x.ndim == 0:
+    if np.ndim(x) == 0:
         # The same read-only view as np.broadcast_to gives, ten times sooner.
+        x = np.asarray(x)
         repeated = np.ndarray(shape, x.dtype, x, 0, (0,) * len(shape))
         repeated.flags.writeable = False
         return repeated
