@@ -16,6 +16,7 @@ from tinygrad_course import optim
 from tinygrad_course.errors import InplaceError, StateDictError, TinygradCourseError
 from tinygrad_course.modes import record_all
 from tinygrad_course.optim.optimizer import assignments
+from tinygrad_course.tensor import Node
 
 GOLDEN = json.loads((Path(__file__).parent / "golden.json").read_text())
 START = GOLDEN["start"]
@@ -552,3 +553,34 @@ def test_state_replaced_by_hand_is_used() -> None:
     optimizer.state.clear()
     advance(params, optimizer, range(1))
     assert optimizer.state_dict()["state"][0]["step"] == 1
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "RMSprop", "Adagrad", "AdamW"])
+def test_a_whole_recorded_step_is_one_graph_from_leaf_to_new_value(name: str) -> None:
+    """Forward, backward, clipping and update, all recorded: the same bits, and one graph."""
+    x = tc.tensor([[1.0, 2.0], [3.0, -1.0]])
+    plain, traced = (tc.tensor([[0.5], [0.25]], requires_grad=True) for _ in range(2))
+    options = {"lr": 0.1, **({"momentum": 0.9} if name in ("SGD", "RMSprop") else {})}
+    eager, recorded = (getattr(optim, name)([w], **options) for w in (plain, traced))
+    for _ in range(3):
+        eager.zero_grad()
+        (x @ plain).square().mean().backward()
+        optim.clip_grad_value_(plain, 0.5)
+        eager.step()
+
+        noted: list[Any] = []
+        token = assignments.set(noted)
+        with record_all():
+            recorded.zero_grad()
+            (x @ traced).square().mean().backward(create_graph=True)
+            optim.clip_grad_value_(traced, 0.5)
+            recorded.step()
+        assignments.reset(token)
+        np.testing.assert_array_equal(plain.numpy(), traced.numpy())
+        sources, stack = set(), [value._node for state, value in noted if state is traced]
+        while stack:
+            node = stack.pop()
+            sources.add(id(node))
+            stack += [s for s in getattr(node, "inputs", ()) if isinstance(s, (tc.Tensor, Node))]
+        assert {id(traced), id(x)} <= sources
+        assert traced.is_leaf and traced.requires_grad
