@@ -9,6 +9,7 @@ values is refused in the backward pass, by the stamp.
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -206,4 +207,31 @@ assign = register(
     )
 )
 
-__all__ = ["View", "assign", "assign_view", "change", "stamp"]
+# While a whole training step is captured, a list is set here: everything recorded adds (state, new
+# value) for each state that it changed: a parameter, a moment, a count, a running statistic.
+assignments: ContextVar[list[tuple[Tensor, Tensor]] | None] = ContextVar(
+    "assignments", default=None
+)
+
+
+def set_state(state: Tensor, value: Any) -> None:
+    """Give a state its new value: recorded when everything is, and without a gradient in any case.
+
+    The state stays a leaf; the graph has its old value as input and the new one as output.
+    """
+    if recording.get() & RECORD_ALL:
+        new = apply(assign, (state, value))
+        np.copyto(state._data, new._data)
+        stamp(state)
+        noted = assignments.get()
+        if noted is not None:
+            noted.append((state, new))
+        return
+    token = recording.set(recording.get() & ~RECORD_GRAD)
+    try:
+        change(state, assign, (value,))
+    finally:
+        recording.reset(token)
+
+
+__all__ = ["View", "assign", "assign_view", "assignments", "change", "set_state", "stamp"]

@@ -11,6 +11,7 @@ from numeric import assert_close, differences
 import tinygrad_course as tc
 from tinygrad_course import nn
 from tinygrad_course.errors import ArgumentError, DtypeError, ModuleError, ShapeError
+from tinygrad_course.inplace import assignments
 from tinygrad_course.modes import record_all
 from tinygrad_course.nn import functional as F
 
@@ -59,6 +60,27 @@ def test_running_statistics_get_no_gradient_and_no_history() -> None:
     norm(x).sum().backward()
     assert not norm.running_mean.requires_grad and norm.running_mean.is_leaf
     assert [n for n, _ in norm.named_parameters()] == ["weight", "bias"]
+
+
+def test_running_statistics_are_recorded_when_everything_is() -> None:
+    """A captured step has their old values as inputs and the new ones as outputs."""
+    norm = nn.BatchNorm1d(2, dtype=tc.float64)
+    x = np.array([[1.0, 10.0], [3.0, 30.0]])
+    noted: list[Any] = []
+    token = assignments.set(noted)
+    try:
+        with record_all():
+            norm(tc.tensor(x))
+    finally:
+        assignments.reset(token)
+    states = [norm.num_batches_tracked, norm.running_mean, norm.running_var]
+    assert all(a is b for (a, _), b in zip(noted, states, strict=True))
+    for state, new in noted:
+        assert new._node.op.name == "assign" and new._node.inputs[0] is state
+        np.testing.assert_array_equal(new.numpy(), state.numpy())
+        assert state.is_leaf and not state.requires_grad
+    np.testing.assert_allclose(norm.running_mean.numpy(), [0.2, 2.0])
+    np.testing.assert_allclose(norm.running_var.numpy(), [0.9 + 0.2, 0.9 + 20])
 
 
 def test_two_forwards_before_one_backward() -> None:

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from .. import errors
-from ..modes import no_grad
+from ..inplace import set_state
 from ..ops.compare import maximum
 from ..ops.elementwise import sqrt
 from ..ops.reduce import count, mean
 from ..ops.shape import axis_of
-from ..tensor import Tensor, apply, default_dtype, wrap
+from ..tensor import RECORD_GRAD, Tensor, apply, default_dtype, recording, wrap
 from . import init
 from .dense import check_count
 from .module import Module
@@ -289,15 +289,18 @@ class BatchNorm1d(Module):
         running_mean: Any = self.running_mean
         running_var: Any = self.running_var
         batches: Any = self.num_batches_tracked
-        with no_grad():
-            batches += 1
-            part: Any = self.momentum
-            if part is None:
-                part = 1.0 / batches
+        # Without a gradient; but recorded when everything is.
+        token = recording.set(recording.get() & ~RECORD_GRAD)
+        try:
+            counted = batches + 1
+            part: Any = 1.0 / counted if self.momentum is None else self.momentum
             m: Any = apply(count.op, (x,), {"axis": axes})
             unbiased = variance * (m / (m - 1))
+            set_state(batches, counted)
             for running, new in ((running_mean, average), (running_var, unbiased)):
-                running.copy_(running * (1 - part) + new.reshape(running.shape) * part)
+                set_state(running, running * (1 - part) + new.reshape(running.shape) * part)
+        finally:
+            recording.reset(token)
 
     def extra_repr(self) -> str:
         """Return the sizes and options."""

@@ -9,14 +9,13 @@ update becomes part of the graph. Nothing here knows how gradients are computed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextvars import ContextVar
 from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 
 from tinygrad_course.errors import ArgumentError, DtypeError, GraphError, ShapeError, StateDictError
-from tinygrad_course.inplace import assign, stamp
+from tinygrad_course.inplace import assign, assignments, stamp
 from tinygrad_course.modes import enable_grad
 from tinygrad_course.ops.elementwise import cast
 from tinygrad_course.tensor import RECORD_ALL, Tensor, apply, last_write, recording, tick, wrap
@@ -29,12 +28,6 @@ Group = dict[str, Any]
 Work = tuple[Any, Any]
 # No arrays for intermediate results: NumPy makes fresh ones, and tensors always do.
 FRESH: Work = (None, None)
-
-# While a whole training step is captured, a list is set here: each recorded step adds (state, new
-# value) for every parameter, moment and count that it changed.
-assignments: ContextVar[list[tuple[Tensor, Tensor]] | None] = ContextVar(
-    "assignments", default=None
-)
 
 
 def like(number: Any, p: Any) -> Any:
