@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import sys
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
 from typing import Any
 
@@ -99,11 +99,13 @@ def grad(
         >>> g.item(), h.item()
         (12.0, 12.0)
     """
-    wanted = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    several = isinstance(inputs, Iterable) and not isinstance(inputs, Tensor)
+    wanted = list(inputs) if several else [inputs]
     for position, x in enumerate(wanted):
         if not isinstance(x, Tensor):
             raise errors.DtypeError(
-                f"autograd.grad: inputs[{position}] is {type(x).__name__}, expected a tensor."
+                f"autograd.grad: inputs[{position}] is {type(x).__name__}, expected a tensor. "
+                "Pass the tensors to differentiate with respect to."
             )
         if not x._requires_grad:
             raise errors.GraphError(

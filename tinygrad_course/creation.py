@@ -371,7 +371,14 @@ def eye(n: int, m: int | None = None, dtype: Any = None, requires_grad: bool = F
 
 
 def _numpy_generator(generator: Generator | None) -> np.random.Generator:
-    return (generator or default_generator).numpy
+    if generator is None:
+        return default_generator.numpy
+    if not isinstance(generator, Generator):
+        raise errors.DtypeError(
+            f"random: generator is {type(generator).__name__}, expected a tc.Generator. Make one "
+            "with tc.Generator(seed), or leave it out and call tc.manual_seed(seed)."
+        )
+    return generator.numpy
 
 
 @_maker

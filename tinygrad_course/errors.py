@@ -1,7 +1,7 @@
 """Every error this package raises on purpose.
 
-Each one subclasses the built-in exception a reader would expect, so ordinary ``except`` clauses keep
-working, and `TinygradCourseError`, so that one clause catches them all. A message is one paragraph:
+Each one subclasses the built-in exception a reader would expect, so ordinary ``except`` clauses
+keep working, and `TinygradCourseError`, so that one clause catches them all. A message is one paragraph:
 the operation, what it got, what it expected, the cure.
 """
 
@@ -12,6 +12,15 @@ from typing import Any
 
 class TinygradCourseError(Exception):
     """Base class of all errors raised on purpose by this package."""
+
+    def __init__(self, *args: Any) -> None:
+        """Keep the message; a tensor quoted in it must not break the paragraph into lines."""
+        if args and isinstance(args[0], str) and "\n" in args[0] and self.report is None:
+            args = (" ".join(args[0].split()), *args[1:])
+        super().__init__(*args)
+
+    # What a message with a table below it reports on; see `GradcheckError`.
+    report: Any = None
 
 
 class ShapeError(TinygradCourseError, ValueError):
@@ -49,7 +58,10 @@ class GradcheckError(TinygradCourseError, RuntimeError):
         report: the `GradientReport`, when the comparison was made.
     """
 
-    report: Any = None
+    def __init__(self, *args: Any, report: Any = None) -> None:
+        """Keep the message as it is, with its table, when there is a `report`."""
+        self.report = report
+        super().__init__(*args)
 
 
 class NothingToCheckError(GradcheckError, ValueError):

@@ -1,11 +1,12 @@
 """Error messages for what NumPy refuses: the operation, what it got, what it expected, the cure.
 
-NumPy knows why a computation is impossible, but not which operation of ours asked for it, with which
-tensors, or what to do. `explain` puts the three together. Nothing here computes.
+NumPy knows why a computation is impossible, but not which operation of ours asked for it, with
+which tensors, or what to do. `explain` puts the three together. Nothing here computes.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -55,7 +56,8 @@ def explain(op: Op, arrays: Sequence[Any], params: dict[str, Any], error: Except
     got += f" with {shown}" if shown else ""
     kind = kind_of(error)
     reason = str(error).strip().rstrip(". ")
-    raise kind(f"{got}. NumPy says: {reason}. {_cure(op, arrays, params, error)}".rstrip()) from None
+    cure = _cure(op, arrays, params, error)
+    raise kind(f"{got}. NumPy says: {reason}. {cure}".rstrip()) from None
 
 
 def kind_of(error: Exception) -> type[errors.TinygradCourseError]:
@@ -75,7 +77,15 @@ def explain_call(
     """Return our error for the one that a function composed of operations ran into."""
     got = ", ".join(brief(a) for a in args)
     reason = str(error).strip().rstrip(". ")
-    return kind_of(error)(f"{name}: got ({got}): {reason}. It is {name}{signature}.")
+    return kind_of(error)(f"{name}: got ({got}): {reason}. It is {name}{plain(signature)}.")
+
+
+def plain(signature: Any) -> str:
+    """Return a signature without its annotations: ``(x, axis=None, keepdims=False)``."""
+    if not isinstance(signature, inspect.Signature):
+        return str(signature)
+    bare = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+    return str(signature.replace(parameters=bare, return_annotation=signature.empty))
 
 
 def brief(value: Any) -> str:

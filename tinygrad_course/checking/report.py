@@ -162,9 +162,7 @@ class GradientReport:
         """Raise a `GradcheckError` that shows the report, unless the check passed."""
         __tracebackhide__ = True
         if not self.passed:
-            error = GradcheckError(f"{self.summary()}\n\n{self.to_text()}")
-            error.report = self
-            raise error
+            raise GradcheckError(f"{self.summary()}\n\n{self.to_text()}", report=self)
 
     def summary(self) -> str:
         """Return one paragraph: what failed first and why, or that all is well."""

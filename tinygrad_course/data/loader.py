@@ -281,12 +281,13 @@ class DataLoader:
 
 
 def _batch_size(value: Any) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
+    try:
+        size = operator.index(None if isinstance(value, bool) else value)
+    except TypeError:
         raise DtypeError(
             f"DataLoader: got batch_size={value!r} of type {type(value).__name__}, expected an "
             "integer >= 1. Pass a whole number such as 32."
-        )
-    size = operator.index(value)
+        ) from None
     if size < 1:
         raise ArgumentError(
             f"DataLoader: got batch_size={size}, expected an integer >= 1. "

@@ -196,7 +196,15 @@ class ModuleList(_Numbered):
 
     def __init__(self, modules: Iterable[Module] | None = None) -> None:
         super().__init__()
-        self._extend(list(modules or ()))
+        self._extend(_listed("ModuleList", modules))
+
+
+def _listed(name: str, values: Any) -> list[Any]:
+    if values is None:
+        return []
+    if isinstance(values, Iterable):
+        return list(values)
+    raise errors.DtypeError(f"{name}: takes a list, got {type(values).__name__}. Write [item].")
 
 
 class ParameterList(_Numbered):
@@ -216,7 +224,7 @@ class ParameterList(_Numbered):
 
     def __init__(self, values: Iterable[Any] | None = None) -> None:
         super().__init__()
-        self._extend(list(values or ()))
+        self._extend(_listed("ParameterList", values))
 
     def _add(self, name: str, value: Any) -> None:
         self.register_parameter(name, value if isinstance(value, Parameter) else Parameter(value))

@@ -34,7 +34,7 @@ from ..ops.linalg import affine, matmul
 from ..ops.random import bernoulli_mask
 from ..ops.shape import flatten
 from ..random import Generator
-from ..tensor import Tensor, apply
+from ..tensor import Tensor, apply, as_tensor
 from .losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -70,7 +70,7 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
     if bias is None or np.ndim(input) < 2:
         z: Tensor = matmul(input, w.mT)
         return z if bias is None else apply(add.op, (z, bias))
-    return apply(affine.op, (input, w.mT, bias))
+    return apply(affine.op, (input, w.mT, as_tensor(bias)))
 
 
 def dropout(

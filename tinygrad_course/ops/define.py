@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import errors
 from ..inplace import change
-from ..messages import CAUGHT, explain_call
+from ..messages import CAUGHT, explain_call, plain
 from ..op import ATOM, Op, register
 from ..tensor import PYTHON_NUMBERS, Tensor, apply, as_tensor
 
@@ -247,7 +247,7 @@ def _call_error(
     """Return a clear error for a call with wrong arguments."""
     signature = inspect.signature(body)
     if isinstance(error, TypeError) and body.__name__ + "()" in str(error):
-        return errors.DtypeError(f"{name}: {error}. It is {name}{signature}.")
+        return errors.DtypeError(f"{name}: {error}. It is {name}{plain(signature)}.")
     return explain_call(name, args, error, signature)
 
 

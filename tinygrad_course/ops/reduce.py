@@ -383,6 +383,9 @@ def var(x: Any, axis: Any = None, correction: Any = 1, keepdims: bool = False) -
     """
     if isinstance(axis, bool):  # torch.var(x, unbiased)
         axis, correction = None, axis
+    if axis is not None:
+        axes = axis if isinstance(axis, (tuple, list)) else (axis,)
+        axis = tuple(axis_of(a, x.ndim, "var") for a in axes)
     m = int(_count(x._data, axis=axis))
     free = m - int(correction)
     if free <= 0:
