@@ -162,8 +162,8 @@ class Optimizer:
         if closure is not None:
             if not callable(closure):
                 raise DtypeError(
-                    f"{type(self).__name__}.step: got a {type(closure).__name__}, expected nothing, "
-                    "or a function that computes the loss. Write optimizer.step()."
+                    f"{type(self).__name__}.step: got a {type(closure).__name__}, expected "
+                    "nothing, or a function that computes the loss. Write optimizer.step()."
                 )
             with enable_grad():
                 loss = closure()
