@@ -377,7 +377,7 @@ def test_a_missing_or_foreign_file(tmp_path):
         tc.load(tmp_path / "nothing.safetensors")
     foreign = tmp_path / "model.npy"
     np.save(foreign, np.ones(2))
-    with pytest.raises(errors.CheckpointError, match="NumPy .npy file, not a safetensors") as caught:
+    with pytest.raises(errors.CheckpointError, match="a NumPy .npy file, not a") as caught:
         tc.load(foreign)
     assert isinstance(caught.value, ValueError)
 

@@ -1,8 +1,8 @@
 """Every error this package raises on purpose.
 
 Each one subclasses the built-in exception a reader would expect, so ordinary ``except`` clauses
-keep working, and `TinygradCourseError`, so that one clause catches them all. A message is one paragraph:
-the operation, what it got, what it expected, the cure.
+keep working, and `TinygradCourseError`, so that one clause catches them all. A message is one
+paragraph: the operation, what it got, what it expected, the cure.
 """
 
 from __future__ import annotations

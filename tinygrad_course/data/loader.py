@@ -282,7 +282,9 @@ class DataLoader:
 
 def _batch_size(value: Any) -> int:
     try:
-        size = operator.index(None if isinstance(value, bool) else value)
+        if isinstance(value, bool):
+            raise TypeError
+        size = operator.index(value)
     except TypeError:
         raise DtypeError(
             f"DataLoader: got batch_size={value!r} of type {type(value).__name__}, expected an "
