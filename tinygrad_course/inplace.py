@@ -26,6 +26,7 @@ from .tensor import (
     apply,
     last_write,
     recording,
+    refresh,
     tick,
     wrap,
 )
@@ -40,6 +41,9 @@ def change(
         InplaceError: `x` is a leaf that requires grad (or a view of one) and recording is on.
         ShapeError, DtypeError: the result does not fit `x`.
     """
+    for t in (x, *others):
+        if isinstance(t, Tensor) and t._view is not None:
+            refresh(t)
     mode = recording.get()
     tracked = mode & RECORD_ALL or (
         mode & RECORD_GRAD
@@ -47,7 +51,7 @@ def change(
     )
     if not tracked:
         arrays = [o._data if isinstance(o, Tensor) else o for o in others]
-        if op.ufunc is not None and x._data.dtype.kind == "f" and _fits(x, arrays):
+        if op.ufunc is not None and _fits(x, arrays):
             op.forward(x._data, *arrays, out=x._data)
             stamp(x)
             return x
@@ -56,6 +60,10 @@ def change(
         return x
     _refuse_leaf(x, op)
     before = apply(snapshot, (x,))
+    # In `x *= x` and `x *= x.T` the other operand is about to be overwritten too.
+    others = tuple(
+        before if o is x else apply(snapshot, (o,)) if _aliases(o, x) else o for o in others
+    )
     out = apply(op, (before, *others), params)
     _write(x, out._data, op)
     if out._node is not None:
@@ -65,6 +73,8 @@ def change(
 
 def _fits(x: Tensor, arrays: list[Any]) -> bool:
     """Return True when a ufunc may write into `x` directly, with the promotion it would have."""
+    if x._data.dtype.kind != "f" or not x._data.flags.writeable:
+        return False
     for a in arrays:
         if isinstance(a, np.ndarray):
             if a.dtype != x._data.dtype or a.ndim > x._data.ndim:
@@ -76,6 +86,10 @@ def _fits(x: Tensor, arrays: list[Any]) -> bool:
         elif not isinstance(a, (int, float)):
             return False
     return True
+
+
+def _aliases(value: Any, x: Tensor) -> bool:
+    return isinstance(value, Tensor) and np.may_share_memory(value._data, x._data)
 
 
 def stamp(x: Tensor) -> None:
@@ -126,22 +140,22 @@ def _history_of(x: Tensor) -> Tensor:
 
 def _rebase(x: Tensor, node: Node, requires_grad: bool) -> None:
     """Make `node` the history of `x`, and of the tensors whose memory `x` views."""
-    view = x._view
-    recorded_view = view is not None and view.op is not None
-    base_old = _history_of(view.base) if view is not None and recorded_view else None
-    node._data = x._data
-    node.memory = x._stamp()
-    node.time = tick()
-    x._node = node
-    x._requires_grad = requires_grad
-    if view is None or base_old is None:
-        return
-    view.seen = x._stamp()[0]
-    params = {"view": view.op, "view_params": view.params}
-    out = apply(assign_view, (base_old, x), params)
-    view.seen = x._stamp()[0]
-    if out._node is not None:
-        _rebase(view.base, out._node, out._requires_grad)
+    while True:
+        view = x._view
+        base_old = _history_of(view.base) if view is not None and view.op is not None else None
+        node._data = x._data
+        node.memory = x._stamp()
+        node.time = tick()
+        x._node = node
+        x._requires_grad = requires_grad
+        if view is None or base_old is None:
+            return
+        view.seen = x._stamp()[0]
+        params = {"view": view.op, "view_params": view.params}
+        out = apply(assign_view, (base_old, x), params)
+        if out._node is None:
+            return
+        x, node, requires_grad = view.base, out._node, out._requires_grad
 
 
 snapshot = register(

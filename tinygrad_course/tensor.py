@@ -242,6 +242,8 @@ class Tensor(TensorMethods):
     @property
     def requires_grad(self) -> bool:
         """True when a backward pass would compute a gradient for this tensor."""
+        if self._view is not None:
+            refresh(self)
         return self._requires_grad
 
     @requires_grad.setter
@@ -251,6 +253,8 @@ class Tensor(TensorMethods):
     @property
     def is_leaf(self) -> bool:
         """True when no recorded operation made this tensor."""
+        if self._view is not None:
+            refresh(self)
         return self._node is None
 
     @property
@@ -283,6 +287,10 @@ class Tensor(TensorMethods):
         self._memory[0] = last_write[0] = tick()
         self._data = array
         self._view = None
+        if self._node is not None:
+            # What is computed from now on reads the new values, so the node must hold them.
+            self._node._data = array
+            self._node.memory = self._memory
 
     def numpy(self) -> Array:
         """Return the ndarray itself (shared memory; writes to it are not seen by autograd)."""
@@ -608,7 +616,7 @@ def apply(op: Op, inputs: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS) -
         out._node = None
         out._requires_grad = False
     if op.view and np.may_share_memory(data, arrays[0]):
-        link(out, inputs[0], op, params)
+        link(out, inputs, op, params)
     if mode & ANOMALY:
         from .autograd import check_forward
 
@@ -619,10 +627,14 @@ def apply(op: Op, inputs: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS) -
 recorders[:] = [Tensor, apply]
 
 
-def link(out: Tensor, base: Any, op: Op | None, params: dict[str, Any]) -> None:
-    """Note that `out` shares `base`'s memory, as ``op(base, **params)``."""
+def link(out: Tensor, inputs: tuple[Any, ...], op: Op, params: dict[str, Any]) -> None:
+    """Note that `out` shares the memory of the first input, as ``op(base, **params)``."""
+    base = inputs[0]
     if not isinstance(base, Tensor):
         return
+    if len(inputs) > 1:
+        # `reshape_like(base, pattern)`: the pattern becomes a parameter, a view has one base.
+        params = {op.inputs[1]: getattr(inputs[1], "_data", inputs[1]), **params}
     out._memory = base._stamp()
     if out._node is not None:
         out._node.memory = out._memory
@@ -631,14 +643,28 @@ def link(out: Tensor, base: Any, op: Op | None, params: dict[str, Any]) -> None:
 
 
 def refresh(x: Tensor) -> None:
-    """Record the history of the view `x` anew: its memory was written through an alias."""
+    """Record the history of the view `x` anew where its memory was written through an alias."""
+    stale: list[Tensor] = []
     view = x._view
-    assert view is not None
-    if view.op is not None:
-        fresh = apply(view.op, (view.base,), view.params)
-        x._node = fresh._node
-        x._requires_grad = fresh._requires_grad
-    view.seen = x._stamp()[0]
+    while view is not None and view.seen < x._stamp()[0]:
+        stale.append(x)
+        if view.op is None:
+            break
+        x = view.base
+        view = x._view
+    # Also under `no_grad`: the view was made while recording, and keeps its place in the graph.
+    token = recording.set(recording.get() | RECORD_GRAD)
+    try:
+        for x in reversed(stale):
+            view = x._view
+            assert view is not None
+            if view.op is not None:
+                fresh = apply(view.op, (view.base,), view.params)
+                x._node = fresh._node
+                x._requires_grad = fresh._requires_grad
+            view.seen = x._stamp()[0]
+    finally:
+        recording.reset(token)
 
 
 def operand(op: Op, value: Any) -> Array:
