@@ -68,8 +68,8 @@ class Module:
     # Name -> kind of every registered part; the parts themselves are ordinary attributes, so that
     # reading `self.weight` in forward costs no more than any attribute.
     _members: dict[str, str]
-    _hooks: dict[int, Callable[..., Any]] | None
-    _pre_hooks: dict[int, Callable[..., Any]] | None
+    # Functions to call before and after forward; None until there is one.
+    _hooks: tuple[dict[int, Callable[..., Any]], dict[int, Callable[..., Any]]] | None
     # The value of `structure` at which this module was numbered.
     _structure: int
     # The number l of a layer; 0 before the first call.
@@ -77,7 +77,7 @@ class Module:
 
     def __init__(self) -> None:
         """Start without parts, in training mode."""
-        vars(self).update(_members={}, training=True, _hooks=None, _pre_hooks=None, _structure=-1)
+        vars(self).update(_members={}, training=True, _hooks=None, _structure=-1)
 
     # --- calling ----------------------------------------------------------------------------
 
@@ -95,19 +95,24 @@ class Module:
             number(self)
         token = scope.set((self, outer))
         try:
-            if self._hooks is None and self._pre_hooks is None:
+            if self._hooks is not None:
+                return self._call_with_hooks(args, kwargs)
+            # One argument and no keywords is what layers get: passing it on as such is the
+            # fastest of the three calls.
+            if kwargs:
                 return self.forward(*args, **kwargs)
-            return self._call_with_hooks(args, kwargs)
+            return self.forward(args[0]) if len(args) == 1 else self.forward(*args)
         finally:
             scope.reset(token)
 
     def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        for before in list((self._pre_hooks or {}).values()):
+        pre_hooks, hooks = self._start_hooks()
+        for before in list(pre_hooks.values()):
             changed = before(self, args)
             if changed is not None:
                 args = changed if isinstance(changed, tuple) else (changed,)
         result = self.forward(*args, **kwargs)
-        for after in list((self._hooks or {}).values()):
+        for after in list(hooks.values()):
             changed = after(self, args, result)
             if changed is not None:
                 result = changed
@@ -128,15 +133,16 @@ class Module:
             Z: (4, 3)
             >>> handle.remove()
         """
-        if self._hooks is None:
-            self._hooks = {}
-        return HookHandle(self._hooks, hook)
+        return HookHandle(self._start_hooks()[1], hook)
 
     def register_forward_pre_hook(self, hook: Callable[[Any, Any], Any]) -> HookHandle:
         """Call ``hook(module, args)`` before each forward; it may return other arguments."""
-        if self._pre_hooks is None:
-            self._pre_hooks = {}
-        return HookHandle(self._pre_hooks, hook)
+        return HookHandle(self._start_hooks()[0], hook)
+
+    def _start_hooks(self) -> tuple[dict[int, Callable[..., Any]], dict[int, Callable[..., Any]]]:
+        if self._hooks is None:
+            self._hooks = ({}, {})
+        return self._hooks
 
     # --- registering parts ------------------------------------------------------------------
 
@@ -164,7 +170,7 @@ class Module:
 
     def __getattr__(self, name: str) -> Any:
         # Only reached when the ordinary search failed.
-        if name in ("_members", "_hooks", "_pre_hooks", "_structure", "training"):
+        if name in ("_members", "_hooks", "_structure", "training"):
             raise _not_started(self)
         members = vars(self).get("_members", {})
         parts = ", ".join(members) if members else "none"
