@@ -100,7 +100,7 @@ def grad(
         (12.0, 12.0)
     """
     several = isinstance(inputs, Iterable) and not isinstance(inputs, Tensor)
-    wanted = list(inputs) if several else [inputs]
+    wanted: list[Any] = list(inputs) if several else [inputs]
     for position, x in enumerate(wanted):
         if not isinstance(x, Tensor):
             raise errors.DtypeError(
