@@ -130,7 +130,13 @@ def test_repr() -> None:
         "Dense(in_features=2, out_features=3, activation='relu', layout='columns')  # 9 parameters"
     )
     assert repr(nn.Flatten()) == "Flatten(start_dim=1, end_dim=-1)"
-    assert "(activation): ReLU()" in repr(nn.Dense(2, 3, nn.ReLU()))
+    assert repr(nn.Sequential(nn.Dense(2, 3, nn.ReLU()))) == (
+        "Sequential(\n"
+        "  (0): Dense(in_features=2, out_features=3,\n"
+        "    (activation): ReLU()\n"
+        "  )  # 9 parameters\n"
+        ")  # 9 parameters"
+    )
 
 
 def test_flatten_and_identity() -> None:

@@ -21,7 +21,8 @@ def _tree(module: Module) -> str:
     lines = []
     for name, child in module.named_children(remove_duplicate=False):
         text = _tree(child).replace("\n", "\n  ")
-        count = "" if child._members and any(child.children()) else _count(child)
+        # A module that only holds others leaves the counting to them.
+        count = _count(child) if any(child.own_parameters()) else ""
         lines.append(f"  ({name}): {text}" + (f"  {count}" if count else ""))
     if not lines:
         return f"{type(module).__name__}({extra})"
