@@ -11,7 +11,7 @@ import pytest
 import tinygrad_course as tc
 from tinygrad_course import errors, nn
 from tinygrad_course.graph import Graph
-from tinygrad_course.tensor import last_write
+from tinygrad_course.node import last_write
 
 
 def slide():

@@ -20,21 +20,8 @@ import numpy as np
 
 from . import errors
 from .messages import describe
-from .tensor import (
-    ANOMALY,
-    RECORD_ALL,
-    RECORD_GRAD,
-    Node,
-    Tensor,
-    engine,
-    last_write,
-    recording,
-    refresh,
-    tick,
-    to_array,
-    user_line,
-    wrap,
-)
+from .node import ANOMALY, RECORD_ALL, RECORD_GRAD, Node, engine, last_write, recording, tick
+from .tensor import Tensor, refresh, to_array, user_line, wrap
 
 Source = Node | Tensor
 

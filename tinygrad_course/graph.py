@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 
 from . import autograd, errors, naming
+from .node import RECORD_GRAD, Node, recording, scope, tick
 from .op import Op
-from .tensor import RECORD_GRAD, Node, Tensor, recording, refresh, scope, tick, wrap
+from .tensor import Tensor, refresh, wrap
 
 ROLES = ("parameter", "data", "constant", "forward", "output", "loss", "backward", "gradient")
 

@@ -15,21 +15,9 @@ from typing import Any
 import numpy as np
 
 from . import errors
+from .node import NO_PARAMS, RECORD_ALL, RECORD_GRAD, Node, last_write, recording, tick
 from .op import Op, register
-from .tensor import (
-    NO_PARAMS,
-    RECORD_ALL,
-    RECORD_GRAD,
-    Node,
-    Tensor,
-    View,
-    apply,
-    last_write,
-    recording,
-    refresh,
-    tick,
-    wrap,
-)
+from .tensor import Tensor, View, apply, refresh, wrap
 
 
 def change(

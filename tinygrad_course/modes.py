@@ -6,7 +6,8 @@ from contextlib import ContextDecorator
 from contextvars import Token
 from typing import Any
 
-from .tensor import ANOMALY, RECORD_ALL, RECORD_GRAD, RECORD_NOTHING, is_recording, recording
+from .node import ANOMALY, RECORD_ALL, RECORD_GRAD, RECORD_NOTHING, recording
+from .tensor import is_recording
 
 
 class _Mode(ContextDecorator):

@@ -12,7 +12,8 @@ from typing import Any
 
 from . import errors
 from .graph import Graph
-from .tensor import Node, Tensor
+from .node import Node
+from .tensor import Tensor
 
 MAX_NODES = 60
 """A larger graph behind a tensor is not drawn unasked; ``viz.draw`` draws it."""

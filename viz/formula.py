@@ -17,8 +17,9 @@ import numpy as np
 
 from tinygrad_course.graph import Graph, GraphNode
 from tinygrad_course.modes import record_all
+from tinygrad_course.node import Node
 from tinygrad_course.op import ATOM, POWER, PRODUCT, UNARY, Op
-from tinygrad_course.tensor import Node, Tensor, wrap
+from tinygrad_course.tensor import Tensor, wrap
 
 MAX_ELEMENTS = 6
 """A larger array is not written out."""

@@ -15,7 +15,7 @@ import pytest
 import tinygrad_course as tc
 from tinygrad_course import nn
 from tinygrad_course.errors import ArgumentError, DtypeError, ModuleError, StateDictError
-from tinygrad_course.tensor import scope
+from tinygrad_course.node import scope
 
 
 class Net(nn.Module):

@@ -10,7 +10,7 @@ import pytest
 import tinygrad_course as tc
 from tinygrad_course import nn
 from tinygrad_course.nn import functional as F
-from tinygrad_course.tensor import Node
+from tinygrad_course.node import Node
 
 
 def recorded(y: Any) -> list[str]:

@@ -15,8 +15,8 @@ import tinygrad_course as tc
 from tinygrad_course import optim
 from tinygrad_course.errors import InplaceError, StateDictError, TinygradCourseError
 from tinygrad_course.modes import record_all
+from tinygrad_course.node import Node
 from tinygrad_course.optim.optimizer import assignments
-from tinygrad_course.tensor import Node
 
 GOLDEN = json.loads((Path(__file__).parent / "golden.json").read_text())
 START = GOLDEN["start"]

@@ -12,7 +12,7 @@ import pytest
 import tinygrad_course as tc
 import viz
 from tinygrad_course import errors, nn
-from tinygrad_course.tensor import last_write
+from tinygrad_course.node import last_write
 from viz import formula
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..tensor import Node, Tensor
+from ..node import Node
+from ..tensor import Tensor
 from .report import shown
 
 Array = NDArray[Any]

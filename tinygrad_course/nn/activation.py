@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from .. import errors
+from ..node import NO_PARAMS
 from ..op import Op
 from ..ops import activation as ops
 from ..ops import elementwise
-from ..tensor import NO_PARAMS, Tensor, apply
+from ..tensor import Tensor, apply
 from .module import Module
 
 

@@ -18,7 +18,8 @@ import numpy as np
 
 from .. import errors
 from ..autograd import HookHandle
-from ..tensor import Tensor, scope
+from ..node import scope
+from ..tensor import Tensor
 from .describe import describe
 from .numbering import number, structure
 from .parameter import Parameter

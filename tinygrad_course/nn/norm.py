@@ -13,11 +13,12 @@ import numpy as np
 
 from .. import errors
 from ..inplace import set_state
+from ..node import RECORD_GRAD, recording
 from ..ops.compare import maximum
 from ..ops.elementwise import sqrt
 from ..ops.reduce import count, mean
 from ..ops.shape import axis_of
-from ..tensor import RECORD_GRAD, Tensor, apply, default_dtype, recording, wrap
+from ..tensor import Tensor, apply, default_dtype, wrap
 from . import init
 from .dense import check_count
 from .module import Module

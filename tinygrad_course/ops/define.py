@@ -17,8 +17,9 @@ import numpy as np
 from .. import errors
 from ..inplace import change
 from ..messages import CAUGHT, explain_call, plain
+from ..node import PYTHON_NUMBERS
 from ..op import ATOM, Op, register
-from ..tensor import PYTHON_NUMBERS, Tensor, apply, as_tensor
+from ..tensor import Tensor, apply, as_tensor
 
 # NumPy function or ufunc -> what to call when it is given a tensor.
 NUMPY: dict[Any, Callable[..., Any]] = {}
@@ -135,6 +136,7 @@ def op(
             attach(call, name, *also)
             if inplace and kind == "elementwise" and made.rules[0] is not None:
                 method = _inplace(made, keywords or {})
+                method.__wrapped__ = forward  # type: ignore[attr-defined]  # for its signature
                 attach(method, *(f"{alias}_" for alias in (name, *also)))
         return call  # type: ignore[no-any-return]
 

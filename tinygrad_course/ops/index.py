@@ -13,8 +13,9 @@ import numpy as np
 
 from .. import errors
 from ..inplace import assign, change
+from ..node import NO_PARAMS
 from ..op import Op, register
-from ..tensor import NO_PARAMS, Tensor, apply, as_tensor, to_array
+from ..tensor import Tensor, apply, as_tensor, to_array
 from .compare import where
 from .define import NUMPY, attach, function, op
 from .shape import axis_of, broadcast_to

@@ -15,7 +15,8 @@ import numpy as np
 
 from tinygrad_course.errors import ArgumentError, DtypeError, GraphError
 from tinygrad_course.inplace import stamp
-from tinygrad_course.tensor import RECORD_ALL, Tensor, default_dtype, recording, wrap
+from tinygrad_course.node import RECORD_ALL, recording
+from tinygrad_course.tensor import Tensor, default_dtype, wrap
 
 from .optimizer import checked_number
 

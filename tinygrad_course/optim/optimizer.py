@@ -17,8 +17,9 @@ import numpy as np
 from tinygrad_course.errors import ArgumentError, DtypeError, GraphError, ShapeError, StateDictError
 from tinygrad_course.inplace import assign, assignments, stamp
 from tinygrad_course.modes import enable_grad
+from tinygrad_course.node import RECORD_ALL, last_write, recording, tick
 from tinygrad_course.ops.elementwise import cast
-from tinygrad_course.tensor import RECORD_ALL, Tensor, apply, last_write, recording, tick, wrap
+from tinygrad_course.tensor import Tensor, apply, wrap
 
 from .arrays import SMALL, Joined
 
