@@ -470,7 +470,7 @@ class Module:
             >>> nn.Dense(2, 1).to(tc.float64).weight.dtype
             dtype('float64')
         """
-        example: Any = Tensor(0.0).to(*args, dtype=dtype, device=device)  # type: ignore[attr-defined]
+        example: Any = Tensor(0.0).to(*args, dtype=dtype, device=device)
         if dtype is None and not any(_is_dtype(a) for a in args):
             return self
         kind = example.dtype

@@ -61,7 +61,7 @@ def load(module: Module, state: Mapping[str, Any], strict: bool) -> Incompatible
     with no_grad():
         for key, array in arrays.items():
             if key in targets:
-                targets[key].copy_(array)  # type: ignore[attr-defined]
+                targets[key].copy_(array)
             else:
                 owner, attribute = empty[key]
                 setattr(owner, attribute, Tensor(array))
