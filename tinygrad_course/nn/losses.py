@@ -6,6 +6,7 @@ equal; labels are checked. PyTorch's names, arguments and conventions; `nn.funct
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -303,7 +304,7 @@ def binary_cross_entropy(
     # A probability outside [0, 1] makes its logarithm, and so the loss, NaN: one look at the result
     # is cheaper than a look at every input.
     value = loss._data
-    if (value != value).any() if value.ndim else value != value:
+    if math.isnan(value.item()) if value.size == 1 else np.isnan(value).any():
         _refuse_probabilities(name, a._data)
     return loss
 
