@@ -207,8 +207,8 @@ def _propagate(
     pending: dict[Source, Any] = {}
     shared: set[int] = set()
     heap: list[tuple[int, Node]] = []
-    for y, g in zip(outputs, cotangents, strict=True):
-        source = y._node or y
+    for output, g in zip(outputs, cotangents, strict=True):
+        source = output._node or output
         shared.add(id(g))
         if source in pending:
             g = pending[source] + g

@@ -32,6 +32,9 @@ class device:
         device(type='cpu')
     """
 
+    type: str
+    index: int | None
+
     def __init__(self, type: Any = "cpu", index: int | None = None) -> None:
         """Accept the CPU."""
         name = type.type if isinstance(type, device) else str(type).split(":")[0]

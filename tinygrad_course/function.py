@@ -95,7 +95,7 @@ def _record(
     ctx.saved = tuple(wrap(s._data) if id(s) in ids else s for s in ctx.saved)
     shapes = [y.shape for y in outputs]
     single = len(outputs) == 1
-    first = [[a._data for a in args if isinstance(a, Tensor)], outputs]
+    first: list[Any] = [[a._data for a in args if isinstance(a, Tensor)], outputs]
 
     def forward(*arrays: Any) -> Any:
         if first and all(a is b for a, b in zip(first[0], arrays, strict=True)):

@@ -3,8 +3,8 @@
 A change writes new values into the tensor's memory and stamps the memory with the time. When a
 gradient must pass, the tensor's history becomes that of the operation, computed from a private copy
 of the old values; a view hands the change on to its base, and other views of the same memory record
-their history anew when next used (`tensor.refresh`). An earlier node that still needs the overwritten
-values is refused in the backward pass, by the stamp.
+their history anew when next used (`tensor.refresh`). An earlier node that still needs the
+overwritten values is refused in the backward pass, by the stamp.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def _assign_view(base: Any, value: Any, *, view: Op, view_params: dict[str, Any]
     return out
 
 
-assign_view = register(
+assign_view: Op = register(
     Op(
         "assign_view",
         _assign_view,

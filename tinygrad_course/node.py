@@ -3,9 +3,9 @@
 Here you find what a recorded operation keeps (`Node`), the switches for what is recorded
 (`recording`, set by `modes`), and the clock. This module knows nothing of tensors.
 
-Time. One clock counts recorded operations and in-place writes. A write stamps its time on the memory
-it changed (one cell shared by all tensors on that memory). The backward pass compares the two: a
-value overwritten after it was recorded is refused, never used.
+Time. One clock counts recorded operations and in-place writes. A write stamps its time on the
+memory it changed (one cell shared by all tensors on that memory). The backward pass compares the
+two: a value overwritten after it was recorded is refused, never used.
 """
 
 from __future__ import annotations

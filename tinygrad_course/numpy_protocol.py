@@ -1,8 +1,8 @@
-"""NumPy functions called on a tensor: recorded where they have an operation, clear errors elsewhere.
+"""NumPy functions called on a tensor: recorded where there is an operation, else a clear error.
 
 ``np.exp(t)``, ``np.sum(t, axis=0)``, ``np.where(m, t, 0)`` arrive here through NumPy's
-``__array_ufunc__`` and ``__array_function__``. A function without an operation runs on the plain array
-when no gradient is at stake, and is refused when one would be lost.
+``__array_ufunc__`` and ``__array_function__``. A function without an operation runs on the plain
+array when no gradient is at stake, and is refused when one would be lost.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import errors
-from .ops.define import NUMPY, UFUNC_OPS
+from .ops.define import NUMPY, UFUNC_OPS, attach
 from .tensor import Tensor, apply
 
 # Questions about a tensor, not computations from it: answered from the plain array.
@@ -127,5 +127,5 @@ def _tensors(value: Any) -> Iterator[Tensor]:
             yield from _tensors(item)
 
 
-Tensor.__array_ufunc__ = _array_ufunc  # type: ignore[attr-defined]
-Tensor.__array_function__ = _array_function  # type: ignore[attr-defined]
+attach(_array_ufunc, "__array_ufunc__")
+attach(_array_function, "__array_function__")

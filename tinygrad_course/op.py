@@ -11,9 +11,10 @@ A derivative rule is a function of *named* quantities that returns the cotangent
     a, b, …  the inputs, by the names they have in the definition
     axis, …  the parameters, likewise
 
-A rule asks for what it needs by naming it, as a formula sheet would: ``da=lambda g, b: g * b``. Rules
-are written with NumPy functions and operators only. On arrays they run at NumPy's speed; on tensors
-the same functions record, so the backward pass can itself be differentiated, drawn and printed.
+A rule asks for what it needs by naming it, as a formula sheet would: ``da=lambda g, b: g * b``.
+Rules are written with NumPy functions and operators only. On arrays they run at NumPy's speed; on
+tensors the same functions record, so the backward pass can itself be differentiated, drawn and
+printed.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import Any
 
 REGISTRY: dict[str, Op] = {}
 
-# The class whose instances record (set by `tensor`), and what records: ``record(op, inputs, params)``.
+# The class whose instances record (set by `tensor`), and what records: ``record(op, inputs, …)``.
 recorders: list[Any] = [(), None]
 
 KINDS = ("elementwise", "reduction", "shape", "index", "linalg", "random", "custom")
@@ -137,7 +138,7 @@ class Op:
         self.view = view
         self.variadic = variadic
         self.symbol = symbol or name
-        self.text = text or f"{name}({', '.join('{%s}' % n for n in inputs)})"
+        self.text = text or f"{name}({', '.join(f'{{{n}}}' for n in inputs)})"
         self.latex = latex
         self.numpy = numpy
         self.precedence = precedence

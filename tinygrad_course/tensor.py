@@ -1,8 +1,8 @@
 """The tensor: a NumPy array that remembers the operation that made it.
 
 Here you can make a `Tensor`, and see how one is recorded (`apply`). Each recorded result owns a
-`node.Node`; a node's inputs are nodes again or leaf tensors, so the nodes form the computation graph.
-Nothing here knows any particular operation (see `ops/`) or how gradients are computed (see
+`node.Node`; a node's inputs are nodes again or leaf tensors, so the nodes form the computation
+graph. Nothing here knows any particular operation (see `ops/`) or how gradients are computed (see
 `autograd`).
 """
 

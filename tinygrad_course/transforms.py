@@ -1,8 +1,8 @@
-"""Derivatives of plain functions: `grad`, `value_and_grad`, `vjp`, `jvp`, `hvp`, `jacobian`, `hessian`.
+"""Derivatives of plain functions: gradients, products with Jacobians and Hessians, and these whole.
 
 Each takes a function of tensors (or arrays) and returns its derivative, as a function or a value.
-Forward-mode products come from differentiating the recorded reverse pass, so there is one derivative
-rule per operation, never two.
+Forward-mode products come from differentiating the recorded reverse pass, so there is one
+derivative rule per operation, never two.
 """
 
 from __future__ import annotations

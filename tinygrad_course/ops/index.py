@@ -93,7 +93,7 @@ def _place_forward(g: Any, pattern: Any, *arrays: Any, index: Any = ()) -> Any:
 
 
 # Variadic: the first input is the tensor, the others the arrays of the index.
-select = register(
+select: Op = register(
     Op(
         "getitem",
         _select,
@@ -110,7 +110,7 @@ select = register(
     )
 )
 
-place = register(
+place: Op = register(
     Op(
         "place",
         _place_forward,
@@ -142,7 +142,7 @@ def _put_rule(g: Any, i: int, xs: Any, index: Any) -> Any:
     return part[(None,) * extra] if extra > 0 else part
 
 
-put = register(
+put: Op = register(
     Op(
         "setitem",
         _put_forward,
@@ -218,7 +218,7 @@ def _check_range(index: Any, length: int, name: str) -> None:
     symbol="gather",
     numpy="np.take_along_axis({x}, {index}, {axis})",
     public=False,
-    dx=lambda g, x, index, axis: scatter_into.op(np.zeros_like(x), index, g, axis=axis),
+    dx=lambda g, x, index, axis: _scatter(g, x, index, axis),
 )
 def take_along_axis(x: Any, index: Any, axis: int = -1) -> Any:
     """Pick x[…, index, …] along an axis."""
@@ -232,7 +232,7 @@ def take_along_axis(x: Any, index: Any, axis: int = -1) -> Any:
     "for k, i in enumerate(np.ogrid[tuple(map(slice, {index}.shape))]))]",
     public=False,
     like="x",
-    dx=lambda g, x, index, axis: scatter_into.op(np.zeros_like(x), index, g, axis=axis),
+    dx=lambda g, x, index, axis: _scatter(g, x, index, axis),
 )
 def gather_along(x: Any, index: Any, *, axis: int = 0) -> Any:
     """PyTorch's gather: like take_along_axis, where the other axes of index may be shorter."""
@@ -251,6 +251,11 @@ def scatter_into(x: Any, index: Any, source: Any, *, axis: int = 0) -> Any:
     out = np.array(x)
     np.add.at(out, _along(x, index, axis), source)
     return out
+
+
+def _scatter(g: Any, x: Any, index: Any, axis: int) -> Any:
+    """Return the adjoint of a gather: zeros like `x`, plus g at the places it came from."""
+    return scatter_into.op(np.zeros_like(x), index, g, axis=axis)
 
 
 @function()
@@ -353,8 +358,8 @@ def masked_fill(x: Any, mask: Any, value: Any) -> Any:
     return where(_mask(mask, "masked_fill"), value, x)
 
 
-def _mask(mask: Any, name: str) -> Tensor:
-    mask = as_tensor(mask)
+def _mask(value: Any, name: str) -> Tensor:
+    mask = as_tensor(value)
     if mask.dtype != np.bool_:
         raise errors.DtypeError(
             f"{name}: the mask must be boolean, got {mask.dtype}. Compare it, as in x > 0."

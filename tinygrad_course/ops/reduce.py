@@ -17,6 +17,9 @@ from .index import take_along_axis
 from .join import cat
 from .shape import axis_of, broadcast_like, insert_axes, squeeze, unsqueeze
 
+# NumPy's stubs know `reduce` only with literal `keepdims`.
+_ADD: Any = np.add
+
 
 def _spread(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     """Repeat the cotangent of a reduction over the axes that were reduced away."""
@@ -60,7 +63,7 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         >>> tc.sum(tc.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=0)
         tensor([4., 6.])
     """
-    return np.add.reduce(x, axis=axis, keepdims=keepdims)
+    return _ADD.reduce(x, axis=axis, keepdims=keepdims)
 
 
 def _count(x: Any, *, axis: Any = None) -> float:
@@ -112,7 +115,7 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         >>> tc.mean(tc.tensor([[1.0, 2.0], [3.0, 4.0]]))
         tensor(2.5)
     """
-    total = np.add.reduce(x, axis=axis, keepdims=keepdims)
+    total = _ADD.reduce(x, axis=axis, keepdims=keepdims)
     n = x.size if axis is None and type(x) is np.ndarray else _count(x, axis=axis)
     if n == 0:
         raise ValueError("a mean of no elements does not exist")
@@ -330,7 +333,7 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 )
 def norm2(x: Any, *, axis: Any = None, keepdims: bool = False) -> Any:
     """Euclidean norm, with dx = g x / y, and 0 at 0."""
-    return np.sqrt(np.add.reduce(x * x, axis=axis, keepdims=keepdims))
+    return np.sqrt(_ADD.reduce(x * x, axis=axis, keepdims=keepdims))
 
 
 def _over(g: Any, y: Any) -> Any:

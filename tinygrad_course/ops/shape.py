@@ -25,7 +25,7 @@ from .define import NUMPY, attach, function, op
     symbol="Σ",
     text="sum_like({x}, {pattern})",
     public=False,
-    dx=lambda g, x: broadcast_like.op(g, x),
+    dx=lambda g, x: broadcast_like.op(g, x),  # type: ignore[has-type]  # defined below
 )
 def sum_like(x: Any, pattern: Any) -> Any:
     """Sum over the axes along which an array of `pattern`'s shape was broadcast to `x`'s."""
@@ -69,7 +69,7 @@ def broadcast_like(x: Any, pattern: Any) -> Any:
     text="{x}",
     numpy="np.reshape({x}, {pattern}.shape)",
     public=False,
-    dx=lambda g, x: reshape_like.op(g, x),
+    dx=lambda g, x: reshape_like.op(g, x),  # type: ignore[has-type]
 )
 def reshape_like(x: Any, pattern: Any) -> Any:
     """Give `x` the shape of `pattern`."""
@@ -89,7 +89,7 @@ def ones_like(x: Any, *, dtype: Any = None) -> Any:
 
 
 def _numpy_full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
-    return zeros_like(x, dtype=dtype) + fill_value  # type: ignore[operator]
+    return zeros_like(x, dtype=dtype) + fill_value
 
 
 def _numpy_empty_like(x: Any, dtype: Any = None) -> Any:
@@ -247,11 +247,16 @@ def squeeze(x: Any, axis: Any = None) -> Any:
     text="transpose({x})",
     numpy="np.transpose({x}, {axes})",
     public=False,
-    dx=lambda g, axes: permute_axes.op(g, axes=tuple(int(i) for i in np.argsort(axes))),
+    dx=lambda g, axes: permute_axes.op(g, axes=_inverse(axes)),  # type: ignore[has-type]
 )
 def permute_axes(x: Any, *, axes: Any = None) -> Any:
     """Reorder axes: axis i of the result is axis axes[i] of `x`."""
     return np.transpose(x, axes)
+
+
+def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the order of axes that undoes another."""
+    return tuple(sorted(range(len(axes)), key=axes.__getitem__))
 
 
 @op(
