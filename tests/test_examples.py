@@ -1,0 +1,207 @@
+"""Every example runs, and prints the numbers of its course."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+PROGRAMS = sorted(path.stem for path in EXAMPLES.glob("*.py") if path.stem != "command_line")
+
+
+def run(name: str, *args: Any, **options: Any) -> Any:
+    """Call the example's main function in this process."""
+    spec = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(EXAMPLES))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(EXAMPLES))
+    return module.main(*args, **options)
+
+
+@pytest.fixture(autouse=True)
+def headless(monkeypatch):
+    import matplotlib
+
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    matplotlib.use("Agg")
+    yield
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
+
+
+def test_each_example_of_the_list_is_there():
+    assert PROGRAMS == [
+        "broadcasting_and_vectorization",
+        "coffee",
+        "coffee_by_hand",
+        "digits",
+        "gradient_check",
+        "initialization",
+        "logistic_regression",
+        "moons",
+        "perceptron_xor",
+        "planar_flower",
+        "single_neuron",
+        "slide_graph",
+    ]
+
+
+def test_slide_graph(tmp_path):
+    found = run("slide_graph", tmp_path)
+    assert (found["J"], found["dv"], found["du"]) == (33, 3, 3)
+    assert (found["da"], found["db"], found["dc"]) == (3, 6, 9)
+    assert (found["fan"], found["fan_da"], found["fan_db"], found["fan_dc"]) == (20, 5, 4, 4)
+    for name in ("slide_graph.svg", "fan_out.svg"):
+        assert "</svg>" in (tmp_path / name).read_text(encoding="utf-8")
+
+
+def test_single_neuron(tmp_path):
+    found = run("single_neuron", tmp_path)
+    assert found["predictions"] == [[300.0], [500.0]]
+    assert found["w"] == pytest.approx(200, abs=1e-3)
+    assert found["b"] == pytest.approx(100, abs=1e-3)
+    assert found["relu"] == [[0.0], [0.0], [100.0]]
+    assert found["a0"] == pytest.approx(1 / (1 + math.exp(4.5)), rel=1e-6)
+    assert found["right"] == 6
+
+
+def test_perceptron_xor(tmp_path):
+    found = run("perceptron_xor", tmp_path)
+    assert found["wrong"]["and"] == found["wrong"]["or"] == 0
+    assert found["wrong"]["xor"] > 0
+    assert found["by_hand"] == found["learned"] == 0
+
+
+def test_logistic_regression(tmp_path):
+    found = run("logistic_regression", tmp_path)
+    # The slide's formulas, by hand for z = 0.5 - 0.9 + 0.1.
+    a = 1 / (1 + math.exp(0.3))
+    assert found["a"] == pytest.approx(a, rel=1e-6)
+    assert found["da"] == pytest.approx(-1 / a, rel=1e-6)
+    assert found["dz"] == pytest.approx(a - 1, rel=1e-6)
+    assert found["dw1"] == pytest.approx(a - 1, rel=1e-6)
+    assert found["dw2"] == pytest.approx(3 * (a - 1), rel=1e-6)
+    # The lab's, to the digits it prints.
+    assert found["cost"] == pytest.approx(5.801545319394553, abs=1e-14)
+    np.testing.assert_allclose(found["dw"], [0.99845601, 2.39507239], atol=5e-9)
+    assert found["db"] == pytest.approx(0.001455578136784, abs=5e-16)
+    np.testing.assert_allclose(found["w"], [0.19033591, 0.12259159], atol=5e-9)
+    assert found["b"] == pytest.approx(1.92535983, abs=5e-9)
+
+
+def test_coffee_by_hand(tmp_path):
+    found = run("coffee_by_hand", tmp_path)
+    np.testing.assert_allclose(found["layer"], [0.54735762, 0.57932425, 0.61063923], atol=5e-9)
+    assert found["z"] == [5, 23, -32]
+    np.testing.assert_allclose(found["mean"], [218.6678, 13.43068], rtol=5e-7)
+    np.testing.assert_allclose(found["variance"], [1596.934, 1.273325], rtol=5e-7)
+    for way in ("loops", "vectorised", "layers"):
+        assert found[way][0] == pytest.approx(0.971930379, abs=5e-9)
+        assert found[way][1] == pytest.approx(3.28979e-8, abs=5e-13)
+    assert found["right"] == 200
+    assert found["cost"] == pytest.approx(0.00765618, abs=5e-9)
+
+
+def test_coffee(tmp_path):
+    found = run("coffee", tmp_path)
+    assert found["parameters"] == 13
+    assert found["loss"][0] == pytest.approx(0.18, abs=0.02)
+    assert 0.002 <= found["loss"][-1] <= 0.003
+    assert found["right"] == 200
+    good, long = found["predictions"]
+    assert good > 0.9
+    assert long < 1e-3
+
+
+def test_digits(tmp_path):
+    found = run("digits", tmp_path)
+    assert found["parameters"] == 64 * 25 + 25 + 25 * 15 + 15 + 15 + 1
+    assert found["costs"][0] == pytest.approx(math.log(2), abs=0.1)
+    assert found["cost"] == pytest.approx(0.0014, abs=5e-5)
+    assert found["errors"] == 0
+
+
+def test_planar_flower(tmp_path):
+    found = run("planar_flower", tmp_path)
+    assert found["baseline"] == pytest.approx(47, abs=0.5)
+    lab = [0.693048, 0.288083, 0.254385, 0.233864, 0.226792, 0.222644, 0.219731, 0.217504]
+    np.testing.assert_allclose(found["costs"], lab, atol=5e-7)
+    assert found["accuracies"] == pytest.approx(
+        {1: 67.5, 2: 67.25, 3: 90.75, 4: 90.5, 5: 91.25}, abs=1e-4
+    )
+
+
+def test_moons(tmp_path):
+    found = run("moons", tmp_path)
+    assert found["g"] == pytest.approx(24.7041, abs=5e-5)
+    assert found["da"] == pytest.approx(138.8338, abs=5e-5)
+    assert found["db"] == pytest.approx(645.5773, abs=5e-5)
+    assert found["parameters"] == 337
+    # What micrograd's notebook prints for step 0: its points, its weights, its loss.
+    assert found["losses"][0] == pytest.approx(0.8958441028683222, rel=1e-12)
+    assert found["accuracies"][0] == 50
+    assert found["accuracies"][-1] == 100
+
+
+def test_gradient_check(tmp_path):
+    found = run("gradient_check", tmp_path)
+    assert found["theta"] == 2.919335883291695e-10
+    # Right code fails the lab's threshold of 1e-7 with its own eps, and passes with a better one.
+    assert found["lab"] == pytest.approx(1.19e-7, abs=0.01e-7)
+    assert found["right"] < 1e-8
+    assert found["right_passed"]
+    wrong = found["wrong"]
+    assert not wrong.passed
+    assert [p.name for p in wrong.parameters if not p.passed] == ["b1", "W2"]
+    assert wrong["b1"].ratio == pytest.approx(4, rel=1e-6)
+    assert wrong["W2"].ratio == pytest.approx(2, rel=1e-6)
+
+
+def test_broadcasting_and_vectorization(tmp_path):
+    found = run("broadcasting_and_vectorization", tmp_path, sizes=(10_000, 100_000))
+    np.testing.assert_allclose(found["sums"], [59, 239, 155.4, 76.9], rtol=1e-6)
+    np.testing.assert_allclose(found["percentage"].sum(axis=0), 100, rtol=1e-6)
+    assert found["percentage"][0, 0] == pytest.approx(100 * 56 / 59)
+    assert found["db"] == [3, 3, 3, 3]
+    assert "(5, 5)" in found["refused"]
+    for loop, vectorised in found["milliseconds"].values():
+        assert vectorised < loop
+
+
+def test_initialization(tmp_path):
+    found = run("initialization", tmp_path, steps=2001)
+    zeros, large, he = (found[start]["costs"] for start in ("zeros", "large", "he"))
+    np.testing.assert_allclose([zeros[0], zeros[-1]], math.log(2), rtol=1e-12)
+    assert found["zeros"]["accuracy"] == (0.5, 0.5)
+    assert large[0] > 100
+    # The costs that the lab prints for He at 0, 1000 and 2000 steps.
+    lab = [0.8830537463419761, 0.6879825919728063, 0.6751286264523371]
+    np.testing.assert_allclose(he[::1000], lab, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["slide_graph", "gradient_check"])
+def test_an_example_runs_as_a_program_and_leaves_nothing_behind(name, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", EXAMPLES / f"{name}.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        encoding="utf-8",
+        env={"PYTHONIOENCODING": "utf-8", "PYTHONPATH": str(EXAMPLES.parent)},
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+    assert list(tmp_path.iterdir()) == []
