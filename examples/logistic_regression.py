@@ -22,6 +22,7 @@ from command_line import pictures_folder
 import tinygrad_course as tc
 import viz
 from tinygrad_course import nn, optim
+from tinygrad_course.nn import functional as F
 
 X = np.array([[1.0, 2.0, -1.0], [3.0, 4.0, -3.2]])  # (n, m): one column per example
 Y = np.array([[1.0, 0.0, 1.0]])  # (1, m)
@@ -38,7 +39,7 @@ def one_example() -> tuple[tc.Tensor, dict[str, float]]:
     z.name = "z"
     a = tc.sigmoid(z)
     a.name = "a"
-    L = -(y * tc.log(a) + (1 - y) * tc.log(1 - a))
+    L = F.binary_cross_entropy(a, y, reduction="none")  # -(y log a + (1 - y) log(1 - a))
     L.name = "L"
     a.retain_grad()
     z.retain_grad()
