@@ -508,22 +508,34 @@ class _Picture:
             self.sketch.add(group, values, (*self._pass(is_backward), *inner))
 
     def _stand_in_front(self) -> None:
-        """Put data that enters a module in front of the module's frame, not above it."""
+        """Put what enters a module in front of the module's frame; layers then stand in a row."""
         parameters: dict[Path, list[int]] = {}
+        first_use: dict[int, int] = {}
         for node in self.nodes:
             if node.op is None and node.role == "parameter" and self.scopes[node.index]:
                 parameters.setdefault(self.scopes[node.index], []).append(node.index)
+            for i in node.inputs:
+                first_use.setdefault(i, node.index)
         done: set[tuple[int, int]] = set()
         for node in self.nodes:
             if node.is_backward or self.group_of[node.index] is not None:
                 continue
             for i in node.inputs:
-                if self.graph[i].role != "data":
+                if not self._enters(self.graph[i], node):
                     continue
                 for k in parameters.get(self.scopes[node.index], ()):
-                    if (i, k) not in done:
+                    # A parameter used before cannot stand behind what was computed with it.
+                    before = self.graph[i].op is not None and first_use[k] <= i
+                    if (i, k) not in done and not before:
                         done.add((i, k))
                         self.sketch.line(f"n{i}", f"n{k}", {"style": "invis"})
+
+    def _enters(self, source: GraphNode, user: GraphNode) -> bool:
+        """Return whether a value comes into the frame of its user from outside, with a box."""
+        if source.op is None:
+            return source.role == "data"
+        inside = self.scopes[source.index] == self.scopes[user.index]
+        return not inside and self.group_of[source.index] is None and self.has_box(source)
 
     def _align(self) -> None:
         """Put each derivative in the column of the tensor it belongs to, below it."""
