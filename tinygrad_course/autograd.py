@@ -52,7 +52,10 @@ def backward(
         >>> x.grad
         tensor(6.)
     """
-    outputs, cotangents = _seeds(tensors, gradients, "backward", create_graph)
+    if gradients is None and not create_graph and _is_fresh_scalar(tensors):
+        outputs, cotangents = [tensors], [np.array(1, tensors.dtype)]
+    else:
+        outputs, cotangents = _seeds(tensors, gradients, "backward", create_graph)
     cotangent_of, spent = _run(outputs, cotangents, retain_graph or create_graph, create_graph)
     _deposit(cotangent_of, spent, create_graph)
 
@@ -116,6 +119,11 @@ def grad(
         else:
             results.append(wrap(np.array(g)))
     return tuple(results)
+
+
+def _is_fresh_scalar(y: Any) -> bool:
+    """Return True for the usual start of a backward pass: a 0-d loss with a graph."""
+    return type(y) is Tensor and y._requires_grad and y._view is None and y._data.ndim == 0
 
 
 def _called(x: Tensor) -> str:

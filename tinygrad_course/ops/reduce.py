@@ -23,6 +23,10 @@ _ADD: Any = np.add
 
 def _spread(g: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     """Repeat the cotangent of a reduction over the axes that were reduced away."""
+    if axis is None and type(x) is np.ndarray and x.size < 4096 and np.ndim(g) == 0:
+        out = np.empty_like(x)  # for few elements, quicker than a view
+        out.fill(g)
+        return out
     if axis is not None and not keepdims:
         g = insert_axes.op(g, axis=_places(axis, len(np.shape(x))))
     return broadcast_like.op(g, x)
@@ -74,6 +78,11 @@ def _count(x: Any, *, axis: Any = None) -> float:
     return float(math.prod(shape[a] for a in axes))
 
 
+def _m(x: Any, axis: Any) -> Any:
+    """Return the number of elements along axes: a plain number, or recorded for a tensor."""
+    return x.size if axis is None and type(x) is np.ndarray else count.op(x, axis=axis)
+
+
 @op(
     kind="reduction",
     symbol="m",
@@ -84,7 +93,7 @@ def _count(x: Any, *, axis: Any = None) -> float:
 )
 def count(x: Any, *, axis: Any = None) -> Any:
     """Count the elements along axes: the m of a mean."""
-    n = x.size if axis is None and type(x) is np.ndarray else _count(x, axis=axis)
+    n = _count(x, axis=axis)
     kind = np.asarray(x).dtype
     return kind.type(n) if kind.kind == "f" else n
 
@@ -97,7 +106,7 @@ def count(x: Any, *, axis: Any = None) -> Any:
     latex=r"\frac{{1}}{{m}}\sum {x}",
     numpy="np.mean({x}, axis={axis}, keepdims={keepdims})",
     overrides=(np.mean,),
-    dx=lambda g, x, axis, keepdims: _spread(g / count.op(x, axis=axis), x, axis, keepdims),
+    dx=lambda g, x, axis, keepdims: _spread(g / _m(x, axis), x, axis, keepdims),
 )
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Arithmetic mean over axes: y = (1/m) Σ x, with dx = g / m repeated along them.
