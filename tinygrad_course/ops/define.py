@@ -172,7 +172,10 @@ def function(
             if kwargs:
                 kwargs = _rename(kwargs, names, keywords or {})
                 if starred:
-                    args = (*args, *(kwargs.pop(k) for k in list(kwargs) if k in STARRED))
+                    lengths = [kwargs.pop(k) for k in list(kwargs) if k in STARRED]
+                    if lengths and first in kwargs:
+                        args = (kwargs.pop(first),)
+                    args = (*args, *lengths)
             if type(kwargs.get("axis")) is list:
                 kwargs["axis"] = tuple(kwargs["axis"])
             if args:
@@ -231,7 +234,7 @@ def _rename(kwargs: dict[str, Any], names: list[str], keywords: dict[str, str]) 
                 target = keywords[key]
             elif key in ALIASES and ALIASES[key] in names:
                 target = ALIASES[key]
-            elif key in ("input", "self", "a", "x"):
+            elif key in ("input", "tensor", "self", "a", "x"):
                 target = names[0]
             elif key == "other" and len(names) > 1:
                 target = names[1]

@@ -410,10 +410,21 @@ def _numpy_take(x: Any, indices: Any, axis: Any = None) -> Any:
     return x[(slice(None),) * axis_of(axis, x.ndim, "np.take") + (indices,)]
 
 
+def _without(shape: tuple[int, ...], place: int) -> tuple[int, ...]:
+    return (*shape[:place], *shape[place + 1 :])
+
+
 def _numpy_take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
+    x, indices = as_tensor(x), as_tensor(indices)
     if axis is None:
-        return as_tensor(x).reshape(-1)[indices]
-    return take_along_axis(x, indices, axis)
+        return x.reshape(-1)[indices]
+    place = axis_of(axis, x.ndim, "np.take_along_axis")
+    # NumPy broadcasts the two against each other, except along the axis.
+    rest = np.broadcast_shapes(_without(x.shape, place), _without(indices.shape, place))
+    x, indices = (
+        broadcast_to(t, (*rest[:place], t.shape[place], *rest[place:])) for t in (x, indices)
+    )
+    return take_along_axis(x, indices, place)
 
 
 NUMPY[np.take] = _numpy_take

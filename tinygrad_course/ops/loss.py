@@ -25,6 +25,12 @@ def _log_clamped(a: Any) -> Any:
         return np.maximum(np.log(a), -100)
 
 
+def _log_odds(a: Any) -> Any:
+    """Return log((1 − a)/a), infinite at 0 and 1 without a warning."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.log(1 - a) - np.log(a)
+
+
 @op(
     symbol="L",
     text="-({target} * log({a}) + (1 - {target}) * log(1 - {a}))",
@@ -32,7 +38,7 @@ def _log_clamped(a: Any) -> Any:
     numpy="-({target} * np.log({a}) + (1 - {target}) * np.log(1 - {a}))",
     public=False,
     da=lambda g, a, target: g * (a - target) / np.maximum(a * (1 - a), 1e-12),
-    dtarget=lambda g, a: g * (np.log(1 - a) - np.log(a)),
+    dtarget=lambda g, a: g * _log_odds(a),
 )
 def bce(a: Any, target: Any) -> Any:
     """Binary cross-entropy L(a, y) = −(y log a + (1 − y) log(1 − a)).
