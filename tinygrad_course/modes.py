@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from contextlib import ContextDecorator
 from contextvars import Token
 from typing import Any
@@ -12,6 +13,11 @@ from .tensor import is_recording
 
 class _Mode(ContextDecorator):
     """Sets the recording mode inside a ``with`` block or a decorated function."""
+
+    def __new__(cls, *args: Any) -> Any:
+        if len(args) == 1 and inspect.isfunction(args[0]):  # @no_grad without parentheses
+            return cls()(args[0])
+        return super().__new__(cls)
 
     def __init__(self) -> None:
         self._tokens: list[Token[int]] = []
@@ -66,18 +72,34 @@ class enable_grad(_Mode):
 
 
 class set_grad_enabled(_Mode):
-    """Record, or record nothing, by a flag.
+    """Record, or record nothing, by a flag; called alone, it holds from then on, as in PyTorch.
 
     Example:
         >>> import tinygrad_course as tc
         >>> with tc.set_grad_enabled(False):
         ...     tc.is_grad_enabled()
         False
+        >>> tc.is_grad_enabled()
+        True
     """
 
     def __init__(self, mode: bool) -> None:
         super().__init__()
         self._flag = bool(mode)
+        self._tokens.append(recording.set(self._mode(recording.get())))
+        self._entered = False
+
+    def __enter__(self) -> Any:
+        if self._entered:
+            return super().__enter__()
+        self._entered = True  # the mode was set when this was made
+        return self
+
+    def __call__(self, function: Any) -> Any:
+        """Decorate: the flag holds inside the function only."""
+        recording.reset(self._tokens.pop())
+        self._entered = True
+        return super().__call__(function)
 
     def _mode(self, current: int) -> int:
         return (RECORD_GRAD if self._flag else RECORD_NOTHING) | (current & ANOMALY)
