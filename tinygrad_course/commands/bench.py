@@ -1,0 +1,44 @@
+"""``tinygrad-course bench``: the benchmarks of a checkout, side by side with other frameworks."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tinygrad_course.errors import ArgumentError
+
+EPILOG = """\
+All arguments are handed on to `python -m benchmarks`.
+
+examples:
+  tinygrad-course bench
+  tinygrad-course bench --help
+"""
+
+
+def add(commands: Any) -> None:
+    """Describe the arguments."""
+    parser = commands.add_parser(
+        "bench",
+        help="run the benchmarks of a checkout",
+        description="Run the benchmarks, which a checkout of the repository has.",
+        epilog=EPILOG,
+        add_help=False,
+    )
+    parser.add_argument("arguments", nargs=argparse.REMAINDER)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Start `python -m benchmarks` in the checkout, and return its exit status."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / "benchmarks" / "__main__.py").is_file():
+        raise ArgumentError(
+            "bench: the benchmarks are part of the repository, not of the installed package. "
+            'Clone it, and there: pip install -e ".[bench]" && tinygrad-course bench'
+        )
+    command = [sys.executable, "-m", "benchmarks", *arguments.arguments]
+    return subprocess.run(command, cwd=root, check=False).returncode
