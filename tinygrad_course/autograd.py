@@ -232,8 +232,11 @@ def _propagate(
         g = pending.pop(node)
         if node.extra is not None:
             g = _run_hooks(node, g, recorded, shared)
-        if targets is not None and node in targets:
-            found[node] = g
+        if targets is not None and on_path is not None:
+            if node in targets:
+                found[node] = g
+            if not any(node.inputs[i] in on_path for i in node.needs):
+                continue  # nothing beyond it is asked for: its own inputs stay unspent
         if node.spent:
             raise errors.GraphError(
                 f"backward: the graph through {node.name or node.op.name!r} was used by an earlier "
