@@ -1,0 +1,17 @@
+"""For tests and docstrings alike: the package under its own name, and a place to write files."""
+
+from __future__ import annotations
+
+import pytest
+
+# A docstring's module is then taken from the package. Imported once more from its file, when
+# `pytest tinygrad_course/ops/shape.py` names one, it would register its operations twice.
+import tinygrad_course as tc
+
+
+@pytest.fixture(autouse=True)
+def _docstrings_run_apart(request, tmp_path_factory, monkeypatch):
+    """Run each docstring in a folder of its own, from one seed."""
+    if isinstance(request.node, pytest.DoctestItem):
+        monkeypatch.chdir(tmp_path_factory.mktemp("docstring"))
+        tc.manual_seed(0)
