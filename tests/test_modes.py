@@ -33,7 +33,7 @@ def test_a_block_left_by_an_error_restores():
         (tc.no_grad, False),
         (tc.no_grad(), False),
         (tc.enable_grad, True),
-        (tc.set_grad_enabled(False), False),
+        (lambda function: tc.set_grad_enabled(False)(function), False),
     ],
 )
 def test_decorators(decorate, inside):
