@@ -176,6 +176,7 @@ def vjp(f: Fun, *primals: Any) -> tuple[Any, Fun]:
     return (value if keep else value.detach()), pull
 
 
+@enable_grad()
 def jvp(f: Fun, primals: Any, tangents: Any) -> tuple[Tensor, Tensor]:
     """Return ``(f(*primals), J v)``: the derivative along the direction `tangents`.
 
@@ -210,6 +211,7 @@ def jvp(f: Fun, primals: Any, tangents: Any) -> tuple[Tensor, Tensor]:
     return (value, pushed) if keep else (value.detach(), pushed.detach())
 
 
+@enable_grad()
 def hvp(f: Fun, primals: Any, v: Any) -> Any:
     """Return the Hessian–vector product H v of a scalar function, without forming H.
 
