@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 # They need PyTorch, which is no test dependency; each wrote a golden.json once.
 collect_ignore_glob = ["*/make_golden.py"]
 
-# `ci`, the default, draws the same cases every time; `thorough` draws new ones, many more of them.
+# `ci`, the default, draws the same cases every time; `thorough` draws new ones, and more of them.
 #   HYPOTHESIS_PROFILE=thorough pytest tests/test_random_graphs.py
 _common = {
     "deadline": None,
@@ -23,7 +23,7 @@ _common = {
     "print_blob": True,
 }
 hypothesis.settings.register_profile("ci", derandomize=True, database=None, **_common)
-hypothesis.settings.register_profile("thorough", max_examples=5_000, **_common)
+hypothesis.settings.register_profile("thorough", **_common)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from alias_programs import KINDS, Dual, Step, Tensors, execute
@@ -22,6 +24,7 @@ DIRECTIONS = [
     [np.array([[-0.2, 0.8, 0.6], [-1.2, 0.1, 0.5]]), np.array([0.3, 0.7, -0.6]), np.zeros((2, 3))],
 ]
 
+MORE = 10 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 1
 small = st.integers(0, 60)
 steps = st.builds(
     Step, st.sampled_from(KINDS), small, small, small, st.sampled_from([False, False, False, True])
@@ -59,7 +62,7 @@ def gradient_is_right_or_refused(program: list[Step]) -> str:
     return "right"
 
 
-@settings(max_examples=400)
+@settings(max_examples=MORE * 400)
 @given(st.lists(steps, min_size=1, max_size=12))
 def test_random_programs(program):
     gradient_is_right_or_refused(program)
