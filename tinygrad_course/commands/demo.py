@@ -11,7 +11,7 @@ EPILOG = """\
 examples:
   tinygrad-course demo                     writes ./demo; open demo/index.html
   tinygrad-course demo --out /tmp/digits
-  tinygrad-course demo --epochs 5          too few epochs: some test images are read wrong
+  tinygrad-course demo --epochs 2          too few epochs: some images are read wrong
 """
 
 

@@ -33,6 +33,9 @@ _PACKAGES = {
     "pygraphviz": ("pygraphviz", "viz"),
 }
 
+MOST_UNITS = 1_000_000
+"""Larger layers are mistakes of typing."""
+
 
 class Parser(argparse.ArgumentParser):
     """An `argparse.ArgumentParser` whose complaints are one line, raised as `ArgumentError`."""
@@ -79,11 +82,15 @@ def hidden(text: str) -> tuple[int, ...]:
     if text == "none":
         return ()
     try:
-        return tuple(_whole(part, 1) for part in text.split(","))
+        sizes = tuple(_whole(part, 1) for part in text.split(","))
     except argparse.ArgumentTypeError:
+        sizes = ()
+    if not sizes or max(sizes) > MOST_UNITS:
         raise argparse.ArgumentTypeError(
-            f"got {text!r}, expected the units of each hidden layer, such as 25,15, or 'none'"
-        ) from None
+            f"got {text!r}, expected the units of each hidden layer, such as 25,15 (at most "
+            f"{MOST_UNITS:,} each), or 'none'"
+        )
+    return sizes
 
 
 def _whole(text: str, least: int, also: str = "") -> int:
@@ -104,6 +111,8 @@ def folder(path: str | os.PathLike[str]) -> Path:
     Raises:
         ArgumentError: it is a file, or cannot be made or written to.
     """
+    if not os.fspath(path):
+        raise ArgumentError("--out is empty; expected a folder, such as --out results.")
     wanted = Path(path)
     try:
         wanted.mkdir(parents=True, exist_ok=True)

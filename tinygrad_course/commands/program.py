@@ -18,7 +18,8 @@ from typing import Any, NoReturn
 
 from tinygrad_course.errors import ArgumentError
 from tinygrad_course.nn import Module
-from tinygrad_course.tensor import Node, Tensor, apply
+from tinygrad_course.node import Node
+from tinygrad_course.tensor import Tensor, apply
 
 __all__ = ["HELP", "Program", "find"]
 
@@ -114,7 +115,7 @@ def find(target: str, samples: dict[str, Callable[[], Tensor]]) -> Program:
         raise ArgumentError(f"{file} has no {name!r}; {_offer(module)}.")
     value = getattr(module, name)
     if isinstance(value, (Tensor, Module, tuple)):
-        return Program(name, lambda: value, path)
+        return Program(f"{file}:{name}", lambda: value, path)
     if not callable(value):
         raise ArgumentError(f"{file}:{name} is {_a(value)}; expected a function.")
     needed = _needed(value)
@@ -123,7 +124,7 @@ def find(target: str, samples: dict[str, Callable[[], Tensor]]) -> Program:
             f"{file}:{name} needs the arguments {', '.join(needed)}; expected a function "
             "without any. Write one that makes them and returns the loss."
         )
-    return Program(name, value, path)
+    return Program(f"{file}:{name}", value, path)
 
 
 def leaves(loss: Tensor) -> list[Tensor]:
@@ -192,17 +193,22 @@ def _blame(path: Path, error: BaseException) -> NoReturn:
     """Raise an error that says what the user's code raised, and where."""
     place = ""
     if isinstance(error, SyntaxError) and error.filename is not None:
-        place = f", line {error.lineno}"
+        if not _same(error.filename, path):
+            place = f": {error.filename}"
+        place += f", line {error.lineno}"
         what = f"{type(error).__name__}: {error.msg}"
     else:
-        own = str(path.resolve())
         for frame in traceback.extract_tb(error.__traceback__):
-            if str(Path(frame.filename).resolve()) == own:
+            if _same(frame.filename, path):
                 inside = "" if frame.name == "<module>" else f", in {frame.name}"
                 place = f", line {frame.lineno}{inside}"
         text = str(error)
         what = f"{type(error).__name__}: {text}" if text else type(error).__name__
     raise ArgumentError(f"{path}{place}: {what}") from None
+
+
+def _same(file: str, path: Path) -> bool:
+    return Path(file).resolve() == path.resolve()
 
 
 def _needed(function: Callable[..., Any]) -> list[str]:

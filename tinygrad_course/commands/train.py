@@ -103,16 +103,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Train, and tell how it went."""
     needed = ("sklearn", "matplotlib") if arguments.dataset == "digits" else ("matplotlib",)
     require(f"tinygrad-course train {arguments.dataset}", needed)
-    out = Path(arguments.out or f"runs/{arguments.dataset}")
+    out = Path(f"runs/{arguments.dataset}" if arguments.out is None else arguments.out)
     if arguments.resume:
         settings = _saved(out, arguments)
     else:
         settings = _chosen(arguments)
-    out = folder(out)
+    folder(out if arguments.out is None else arguments.out)
     writable(out, (MODEL, HISTORY, BOUNDARY, CHECKPOINT, SETTINGS))
-    if not arguments.resume:
-        (out / CHECKPOINT).unlink(missing_ok=True)
-    (out / SETTINGS).write_text(json.dumps(asdict(settings), indent=2) + "\n", encoding="utf-8")
     return _train(settings, out, arguments.resume)
 
 
@@ -193,6 +190,8 @@ def _read(path: Path) -> Settings:
 
 
 def _train(settings: Settings, out: Path, resume: bool) -> int:
+    import numpy as np
+
     import tinygrad_course as tc
     from tinygrad_course.checkpoint import load_metadata, save
     from tinygrad_course.commands import recipes
@@ -205,25 +204,30 @@ def _train(settings: Settings, out: Path, resume: bool) -> int:
     loss, metrics = recipes.objective(recipe, model)
     checkpoint = out / CHECKPOINT
     _announce(settings, recipe, data, model)
+    if not resume:
+        checkpoint.unlink(missing_ok=True)
+    (out / SETTINGS).write_text(json.dumps(asdict(settings), indent=2) + "\n", encoding="utf-8")
     try:
-        history = tc.fit(
-            model,
-            data.X,
-            data.Y,
-            loss=loss,
-            optimizer=settings.optimizer,
-            lr=settings.lr,
-            epochs=settings.epochs,
-            batch_size=settings.batch_size,
-            shuffle=settings.batch_size is not None,
-            seed=settings.seed,
-            validation_data=data.test,
-            metrics=metrics,
-            scheduler=recipes.schedule(recipe),
-            checkpoint=checkpoint,
-            checkpoint_every=max(1, settings.epochs // CHECKPOINTS),
-            resume=resume,
-        )
+        # An overflow shows in the loss, and fit then says what to do.
+        with np.errstate(over="ignore", invalid="ignore"):
+            history = tc.fit(
+                model,
+                data.X,
+                data.Y,
+                loss=loss,
+                optimizer=settings.optimizer,
+                lr=settings.lr,
+                epochs=settings.epochs,
+                batch_size=settings.batch_size,
+                shuffle=settings.batch_size is not None,
+                seed=settings.seed,
+                validation_data=data.test,
+                metrics=metrics,
+                scheduler=recipes.schedule(recipe),
+                checkpoint=checkpoint,
+                checkpoint_every=max(1, settings.epochs // CHECKPOINTS),
+                resume=resume,
+            )
     except KeyboardInterrupt:
         if not checkpoint.exists():
             raise KeyboardInterrupt("interrupted before the first checkpoint") from None
@@ -275,7 +279,7 @@ def _pictures(settings: Settings, data: Data, model: Any, history: Any, out: Pat
 
     title = f"{settings.dataset}, {settings.optimizer} {settings.lr:g}"
     axes = viz.plot_history(history, title=title)
-    drawn = [(HISTORY, axes)]
+    drawn: list[tuple[str, Any]] = [(HISTORY, axes)]
     X, Y = data.plain
     if X.shape[1] == 2:
         axes = viz.plot_decision_boundary(model, X, Y, title=settings.dataset)

@@ -117,7 +117,7 @@ def _head(outcome: Outcome, title: str) -> str:
         (
             "Training accuracy",
             f"{outcome.training['accuracy']:.1%}",
-            f"{len(outcome.X_train)} images, {outcome.epochs} times each",
+            f"{len(outcome.X_train)} images, in {_epochs(outcome)}",
         ),
         ("Test loss", f"{outcome.test['loss']:.4f}", loss),
         ("Parameters", f"{outcome.parameters:,}", "numbers that training adjusts"),
@@ -134,6 +134,10 @@ def _head(outcome: Outcome, title: str) -> str:
         "to be tested on. All numbers and pictures below were computed on this machine, by the "
         f'program on this page.</p>\n<dl class="tiles">\n{shown}</dl>\n</header>\n'
     )
+
+
+def _epochs(outcome: Outcome) -> str:
+    return "1 epoch" if outcome.epochs == 1 else f"{outcome.epochs} epochs"
 
 
 def _answers(outcome: Outcome) -> str:
@@ -210,7 +214,7 @@ def _network(pictures: Inline) -> str:
         "numbers to its left, each times its weight, plus a bias, and squeezes the sum between 0 "
         "and 1 with the sigmoid σ. For a whole layer that is one matrix product: "
         "<code>A[l] = σ(A[l−1] W[l] + b[l])</code>.</p>\n"
-        '<figure class="card"><div class="picture" style="--least: 26rem">'
+        '<figure class="card"><div class="picture">'
         f"{pictures.network}</div><figcaption>The first and the last circles of each layer; the "
         "dots stand for the rest. File: network.svg</figcaption></figure>\n</section>\n"
     )
@@ -291,7 +295,7 @@ def _gradients(outcome: Outcome) -> str:
     report = outcome.report
     rows = "".join(
         f"<tr><td>{escape(p.symbol or p.name)}</td><td>{escape(_size(p.shape))}</td>"
-        f"<td>{p.entries:,} of {p.size:,}</td><td>{p.difference:.1e}</td></tr>\n"
+        f"<td>all {p.entries:,}</td><td>{p.difference:.1e}</td></tr>\n"
         for p in report
     )
     verdict = "agree" if report.passed else "do not agree"
@@ -303,7 +307,7 @@ def _gradients(outcome: Outcome) -> str:
         f"{verdict}. The step: <code>{escape(report.eps)}</code>.</p>\n"
         '<div class="card"><div class="table"><table>\n<thead><tr><th>parameter</th><th>shape</th>'
         "<th>checked</th><th>difference</th></tr></thead>\n<tbody>\n"
-        f"{rows}<tr><td><b>all</b></td><td></td><td>{report.entries:,} of {report.size:,}</td>"
+        f"{rows}<tr><td><b>together</b></td><td></td><td>all {report.entries:,}</td>"
         f"<td><b>{report.difference:.1e}</b></td></tr>\n</tbody></table></div></div>\n"
         '<p class="small muted" style="margin-top: 0.8rem">difference = ‖grad − approx‖₂ / '
         "(‖grad‖₂ + ‖approx‖₂). About 1e-7 or less is a right gradient; a forgotten factor gives "

@@ -94,7 +94,9 @@ def inline(outcome: Outcome) -> Inline:
         # Panels are compared: one scale for all of them.
         axes.set_ylim(*limits)
     for axes in activations[1:]:
-        axes.get_legend().remove()
+        legend = axes.get_legend()
+        if legend is not None:
+            legend.remove()
     return Inline(
         _graphviz(network.pipe("svg", encoding="utf-8")),
         _graphviz(graph.pipe("svg", encoding="utf-8")),
