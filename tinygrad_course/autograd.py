@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from . import errors
-from .messages import describe
+from .messages import describe, user_line
 from .node import ANOMALY, RECORD_ALL, RECORD_GRAD, Node, engine, last_write, recording, tick
-from .tensor import Tensor, refresh, to_array, user_line, wrap
+from .tensor import Tensor, refresh, to_array, wrap
 
 Source = Node | Tensor
 

@@ -7,6 +7,7 @@ which tensors, or what to do. `explain` puts the three together. Nothing here co
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -139,3 +140,15 @@ CURES: dict[str, Callable[[Any], str]] = {
     "join": lambda a: "All lengths must agree, except along the axis that is joined.",
     "setitem": lambda a: "The value must broadcast to the shape of the part it is written to.",
 }
+
+
+def user_line() -> str:
+    """Return ``file:line`` of the innermost frame outside this package."""
+    package = __name__.rpartition(".")[0]
+    frame = sys._getframe(1)
+    while frame.f_back is not None:
+        module = frame.f_globals.get("__name__", "")
+        if module != package and not module.startswith(package + "."):
+            break
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -8,7 +8,6 @@ graph. Nothing here knows any particular operation (see `ops/`) or how gradients
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -373,12 +372,26 @@ _default_dtype = [np.dtype(np.float32)]
 
 
 def default_dtype() -> np.dtype[Any]:
-    """Return the dtype that Python floats get."""
+    """Return the dtype that Python floats get.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.get_default_dtype()
+        dtype('float32')
+    """
     return _default_dtype[0]
 
 
 def set_default_dtype(dtype: Any) -> None:
-    """Set the dtype that Python floats get: ``tc.float32`` or ``tc.float64``."""
+    """Set the dtype that Python floats get: ``tc.float32`` or ``tc.float64``.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.set_default_dtype(tc.float64)
+        >>> tc.tensor(1.0).dtype
+        dtype('float64')
+        >>> tc.set_default_dtype(tc.float32)
+    """
     kind = as_dtype(dtype, "set_default_dtype")
     if kind.kind != "f":
         raise errors.DtypeError(
@@ -599,17 +612,12 @@ def operand(op: Op, value: Any) -> Array:
 
 
 def is_recording() -> bool:
-    """Return True when operations on tensors that require grad are recorded."""
+    """Return True when operations on tensors that require grad are recorded.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> with tc.no_grad():
+        ...     tc.is_grad_enabled()
+        False
+    """
     return bool(recording.get() & (RECORD_GRAD | RECORD_ALL))
-
-
-def user_line() -> str:
-    """Return ``file:line`` of the innermost frame outside this package."""
-    package = __name__.rpartition(".")[0]
-    frame = sys._getframe(1)
-    while frame.f_back is not None:
-        module = frame.f_globals.get("__name__", "")
-        if module != package and not module.startswith(package + "."):
-            break
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -109,6 +109,9 @@ def render_dot(
         ValueError: For an unsupported format or engine, or a time limit that is not positive.
         RendererNotFoundError: When neither `dot` nor pygraphviz is installed.
         RenderError: When Graphviz refuses the text, crashes, or takes too long.
+
+    >>> render_dot("digraph { x -> y }").rstrip().endswith(b"</svg>")
+    True
     """
     format = check_format(format)
     if engine not in ENGINES:

@@ -16,7 +16,13 @@ from .module import Module
 
 
 class Activation(Module):
-    """Base class of the activations: one operation, elementwise or along an axis."""
+    """Base class of the activations: one operation, elementwise or along an axis.
+
+    Example:
+        >>> from tinygrad_course import nn
+        >>> [isinstance(m, nn.Activation) for m in (nn.Tanh(), nn.Softmax(1), nn.Dense(2, 1))]
+        [True, True, False]
+    """
 
     is_activation = True
     op: ClassVar[Op]

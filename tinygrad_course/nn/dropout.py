@@ -6,7 +6,7 @@ from typing import Any
 
 from ..random import Generator
 from ..tensor import Tensor
-from .functional import check_probability, dropout
+from .functional import _check_probability, dropout
 from .module import Module
 
 
@@ -35,7 +35,7 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5, generator: Generator | None = None) -> None:
         super().__init__()
-        check_probability("Dropout", p)
+        _check_probability("Dropout", p)
         self.p = float(p)
         self.generator = generator
 

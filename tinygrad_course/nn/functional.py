@@ -100,7 +100,7 @@ def dropout(
         >>> F.dropout(tc.ones(4), training=False)
         tensor([1., 1., 1., 1.])
     """
-    check_probability("dropout", p)
+    _check_probability("dropout", p)
     x = input if isinstance(input, Tensor) else Tensor(input)
     if not training or p == 0:
         return x
@@ -108,7 +108,7 @@ def dropout(
     return apply(mul.op, (x, mask))
 
 
-def check_probability(name: str, p: Any) -> None:
+def _check_probability(name: str, p: Any) -> None:
     """Raise unless p is a number in [0, 1]."""
     if isinstance(p, bool) or not isinstance(p, (int, float, np.number)) or not 0 <= p <= 1:
         raise errors.ArgumentError(

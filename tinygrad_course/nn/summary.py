@@ -45,6 +45,12 @@ class Summary:
         frozen: how many parameters do not require grad.
         buffers: how many numbers the buffers hold (running statistics; no parameters).
         size: bytes of all parameters.
+
+    Example:
+        >>> from tinygrad_course import nn
+        >>> table = nn.summary(nn.Sequential(nn.Dense(2, 3), nn.Dense(3, 1)))
+        >>> table.total, [row.parameters for row in table.rows]
+        (13, [9, 4])
     """
 
     model: str

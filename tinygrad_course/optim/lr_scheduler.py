@@ -41,6 +41,18 @@ class LRScheduler:
     Raises:
         DtypeError: the optimizer is none, or `last_epoch` is no integer.
         ArgumentError: `last_epoch` >= 0, but the optimizer has no initial rates to go on from.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import optim
+        >>> class Halving(optim.lr_scheduler.LRScheduler):
+        ...     def get_lr(self):
+        ...         return [rate / 2**self.last_epoch for rate in self.base_lrs]
+        >>> optimizer = optim.SGD([tc.tensor(1.0, requires_grad=True)], lr=0.8)
+        >>> scheduler = Halving(optimizer)
+        >>> scheduler.step()
+        >>> scheduler.get_last_lr()
+        [0.4]
     """
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:

@@ -46,6 +46,17 @@ class Run:
         epoch: the present epoch, counted from 1.
         epochs: how many there are to be.
         stop: set it to True to end the training after this epoch.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import nn
+        >>> from tinygrad_course.train import Callback
+        >>> class Twice(Callback):
+        ...     def on_epoch_end(self, epoch, logs):
+        ...         self.run.stop = epoch == 2
+        >>> model = nn.Dense(1, 1)
+        >>> tc.fit(model, [[1.0]], [[2.0]], loss="mse", epochs=9, callbacks=Twice()).epochs
+        2
     """
 
     def __init__(
