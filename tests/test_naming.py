@@ -94,6 +94,25 @@ def test_modules_name_what_they_compute():
             assert graph.find(f"d{name}{number}") is graph.find(f"d{name}[{number}]")
 
 
+def test_transposes_are_written_as_such():
+    model = nn.Sequential(nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 1))
+    found = names(model(tc.zeros(4, 3)).mean())
+    assert "W[1]ᵀ" in found and "W[2]ᵀ" in found
+
+
+@pytest.mark.parametrize("activation", [n for n in dir(nn.functional) if n in ("gelu", "silu")])
+def test_every_activation_of_a_layer_is_a(activation):
+    z = leaf([[1.0]], grad=True) * 2
+    z.name = "Z[3]"
+    assert "A[3]" in names(getattr(tc, activation)(z).sum())
+
+
+def test_the_set_of_activations_names_operations():
+    from tinygrad_course.op import REGISTRY
+
+    assert naming.ACTIVATIONS | naming.LOSSES | naming.PRODUCTS <= set(REGISTRY)
+
+
 def test_many_intermediate_values_are_numbered():
     x = leaf(1.0, "x")
     y = x

@@ -3,7 +3,7 @@
 `names_of` gives each node a name, by the first rule that applies:
 
 1. a name that the user or a module gave (``W[1]``, ``Z[1]``, ``loss``);
-2. an activation of ``Z[l]`` is ``A[l]``;
+2. an activation of ``Z[l]`` is ``A[l]``, the transpose of ``W[l]`` is ``W[l]ᵀ``;
 3. a number is written as itself;
 4. the scalar that the graph computes is ``J``;
 5. an unnamed leaf that requires grad is ``W`` (a matrix), ``b`` (added to a product) or ``w``;
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from .graph import GraphNode
 
 ACTIVATIONS = frozenset(
-    "sigmoid tanh relu leaky_relu elu softplus gelu silu softmax heaviside step".split()
+    "sigmoid tanh relu leaky_relu elu softplus gelu_exact gelu_tanh silu softmax step".split()
 )
-LOSSES = frozenset("bce bce_with_logits cross_entropy nll".split())
-PRODUCTS = frozenset("matrix_product inner mul einsum_product _einsum".split())
+LOSSES = frozenset("bce bce_with_logits huber".split())
+PRODUCTS = frozenset("matrix_product inner mul einsum".split())
 LETTERS = ("u", "v", "p", "q", "r", "s")
 
 _LAYER = re.compile(r"(\D+)\[(\w+)\]")
@@ -103,6 +103,11 @@ class _Namer:
             layer = _LAYER.fullmatch(self.names[node.inputs[0]])
             if layer is not None and layer[1] == "Z":
                 self.name(i, f"A[{layer[2]}]")
+                return
+        if node.op is not None and node.op.name == "matrix_transpose":
+            of = self.names[node.inputs[0]]
+            if of:
+                self.name(i, f"{of}ᵀ")
                 return
         if node.role == "loss":
             self.number(i, "J")
