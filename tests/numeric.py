@@ -48,6 +48,23 @@ def slope_along(
     return (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h)
 
 
+def assert_slope(
+    got: float,
+    f: Callable[..., float],
+    points: Sequence[np.ndarray],
+    direction: Sequence[np.ndarray],
+    tolerance: float,
+) -> None:
+    """Compare with the derivative along a direction, as far as differences can tell.
+
+    Two step sizes show how accurate they are: a steep function makes both inaccurate.
+    """
+    coarse = slope_along(f, points, direction, 1e-3)
+    fine = slope_along(f, points, direction, 4e-4)
+    allowed = tolerance * max(1.0, abs(fine)) + 3 * abs(fine - coarse)
+    assert abs(got - fine) <= allowed, f"{got}, differences say {fine} (or {coarse})"
+
+
 def assert_close(got, expected, tolerance: float, what: str = "") -> None:
     """Compare relative to the largest expected value, and to 1."""
     got, expected = np.asarray(got), np.asarray(expected)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numeric import slope_along
+from numeric import assert_slope
 
 import tinygrad_course as tc
 
@@ -106,7 +106,7 @@ def build(steps: list[Step], leaves: list[Any]) -> Any:
     return total
 
 
-@settings(max_examples=MORE * 1_000)
+@settings(max_examples=MORE * 900)
 @given(graphs)
 def test_first_derivative_and_its_recording(steps):
     points = [tc.tensor(v, requires_grad=True) for v in LEAVES]
@@ -117,11 +117,10 @@ def test_first_derivative_and_its_recording(steps):
     for a, b in zip(fast, recorded, strict=True):
         np.testing.assert_allclose(b.numpy(), a.numpy(), rtol=1e-12, atol=1e-14)
     got = sum(float(np.sum(g.numpy() * d)) for g, d in zip(fast, DIRECTION, strict=True))
-    expected = slope_along(lambda *v: build(steps, list(v)), LEAVES, DIRECTION)
-    np.testing.assert_allclose(got, expected, rtol=2e-8, atol=2e-8)
+    assert_slope(got, lambda *v: build(steps, list(v)), LEAVES, DIRECTION, 1e-9)
 
 
-@settings(max_examples=MORE * 300)
+@settings(max_examples=MORE * 250)
 @given(graphs)
 def test_second_derivative(steps):
     """Curvature along a direction, recorded, against differences of the first derivative."""
@@ -138,11 +137,10 @@ def test_second_derivative(steps):
         for g, d in zip(second, DIRECTION, strict=True)
         if g is not None
     )
-    expected = slope_along(lambda *v: slope(*v)[1].item(), LEAVES, DIRECTION)
-    np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-6)
+    assert_slope(got, lambda *v: slope(*v)[1].item(), LEAVES, DIRECTION, 1e-9)
 
 
-@settings(max_examples=MORE * 300)
+@settings(max_examples=MORE * 250)
 @given(graphs)
 def test_float32_graphs_keep_their_dtype(steps):
     points = [tc.tensor(v, dtype=tc.float32, requires_grad=True) for v in LEAVES]
