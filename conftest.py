@@ -1,12 +1,26 @@
-"""For tests and docstrings alike: the package under its own name, and a place to write files."""
+"""For tests and docstrings alike: the package under its own name, files and figures put away."""
 
 from __future__ import annotations
+
+import os
+import sys
 
 import pytest
 
 # A docstring's module is then taken from the package. Imported once more from its file, when
 # `pytest tinygrad_course/ops/shape.py` names one, it would register its operations twice.
 import tinygrad_course as tc
+
+os.environ["MPLBACKEND"] = "Agg"  # no test opens a window
+
+
+@pytest.fixture(autouse=True)
+def _figures_are_closed():
+    """Close the figures that a test opened."""
+    yield
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is not None:
+        pyplot.close("all")
 
 
 @pytest.fixture(autouse=True)

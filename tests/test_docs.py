@@ -39,17 +39,11 @@ def sessions(text: str) -> str:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_code_of_a_page_does_what_it_says(page, tmp_path, monkeypatch):
-    import matplotlib
-
-    matplotlib.use("Agg")
     monkeypatch.chdir(tmp_path)
     text = (ROOT / page).read_text(encoding="utf-8")
     test = doctest.DocTestParser().get_doctest(sessions(text), {}, page, str(ROOT / page), 0)
     report: list[str] = []
     doctest.DocTestRunner(optionflags=OPTIONS).run(test, out=report.append)
-    import matplotlib.pyplot as plt
-
-    plt.close("all")
     assert not report, "".join(report)
 
 

@@ -30,18 +30,6 @@ def run(name: str, *args: Any, **options: Any) -> Any:
     return module.main(*args, **options)
 
 
-@pytest.fixture(autouse=True)
-def headless(monkeypatch):
-    import matplotlib
-
-    monkeypatch.setenv("MPLBACKEND", "Agg")
-    matplotlib.use("Agg")
-    yield
-    import matplotlib.pyplot as plt
-
-    plt.close("all")
-
-
 def test_each_example_of_the_list_is_there():
     assert PROGRAMS == [
         "broadcasting_and_vectorization",
