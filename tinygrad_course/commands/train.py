@@ -102,7 +102,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train, and tell how it went."""
     needed = ("sklearn", "matplotlib") if arguments.dataset == "digits" else ("matplotlib",)
-    require(f"tinygrad-course train {arguments.dataset}", needed)
+    require(f"train {arguments.dataset}", needed)
     out = Path(f"runs/{arguments.dataset}" if arguments.out is None else arguments.out)
     if arguments.resume:
         settings = _saved(out, arguments)
