@@ -1,4 +1,4 @@
-"""Side-by-side timing of training steps: NumPy by hand, this package, PyTorch, JAX, autograd, MyGrad.
+"""Side-by-side timing of training steps, with NumPy by hand, PyTorch, JAX, autograd, MyGrad.
 
 Run ``python -m benchmarks``. Absolute times depend on the machine; quote the ratios of one run.
 """

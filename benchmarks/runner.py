@@ -51,10 +51,11 @@ def header() -> list[str]:
     """Return the machine and the versions."""
     found = ["numpy", "torch", "jax", "autograd", "mygrad"]
     versions = ", ".join(f"{n} {version(n)}" for n in found if importlib.util.find_spec(n))
+    machine = platform.machine()
     return [
         "# Benchmarks",
         "",
-        f"Python {platform.python_version()}, {versions}; {platform.machine()}, one thread, float32.",
+        f"Python {platform.python_version()}, {versions}; {machine}, one thread, float32.",
         "Medians of interleaved runs in one process; machines differ, so read the ratios.",
         "",
     ]

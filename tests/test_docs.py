@@ -98,3 +98,11 @@ def test_the_definition_shown_in_autodiff_is_the_code():
     (shown,) = re.findall(r"```python\n(.*?\)\n)def ", page, flags=re.S)
     source = (ROOT / "tinygrad_course/ops/elementwise.py").read_text(encoding="utf-8")
     assert f"{shown}def mul(" in source
+
+
+def test_the_readme_has_the_two_commands():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert load(".ci/readme_commands.py").commands(text) == [
+        'pip install -e ".[demo]" && tinygrad-course demo',
+        'pip install -e ".[test]" && pytest',
+    ]
