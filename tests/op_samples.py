@@ -270,9 +270,11 @@ OPS: dict[str, list[Sample]] = {
     ],
     "logical_and": booleans(2),
     "logical_or": booleans(2),
+    "logical_xor": booleans(2),
     "logical_not": booleans(1),
     "bitwise_and": booleans(2),
     "bitwise_or": booleans(2),
+    "bitwise_xor": booleans(2),
     "bitwise_not": booleans(1),
     # conversion and copies
     "cast": [Sample((floats(2, 3),), {"dtype": "float64"}), Sample((MASK,), {"dtype": "int64"})],

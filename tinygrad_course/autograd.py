@@ -14,7 +14,7 @@ import sys
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -121,7 +121,7 @@ def grad(
     return tuple(results)
 
 
-def _is_fresh_scalar(y: Any) -> bool:
+def _is_fresh_scalar(y: Any) -> TypeGuard[Tensor]:
     """Return True for the usual start of a backward pass: a 0-d loss with a graph."""
     return type(y) is Tensor and y._requires_grad and y._view is None and y._data.ndim == 0
 

@@ -72,10 +72,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
+    words = list(sys.argv[1:] if argv is None else argv)
+    # What follows `bench` is for the benchmarks; argparse would look for options of ours in it.
+    own = 1 if words[:1] == ["bench"] else len(words)
     try:
-        arguments = _parser().parse_args(argv)
+        arguments = _parser().parse_args(words[:own])
     except SystemExit as stop:  # --help and --version end argparse this way
         return int(stop.code or 0)
+    arguments.rest = words[own:]
     return int(arguments.run(arguments))
 
 

@@ -136,7 +136,7 @@ class Graph:
             ShapeError: a backward pass from an output that is not a scalar.
             InplaceError: a value that a derivative rule reads was overwritten since.
         """
-        roots = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
+        roots: list[Any] = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
         _check_outputs(roots)
         builder = _Builder()
         if not backward:

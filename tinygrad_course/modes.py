@@ -27,7 +27,7 @@ class _Mode(ContextDecorator):
 
     def _recreate_cm(self) -> _Mode:
         # A decorated function gets a fresh object per call, so that threads do not share tokens.
-        fresh = type(self).__new__(type(self))
+        fresh: _Mode = type(self).__new__(type(self))
         fresh.__dict__.update(self.__dict__, _tokens=[])
         return fresh
 

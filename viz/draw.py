@@ -269,10 +269,10 @@ class _Picture:
         for node in self.nodes:
             for position, i in enumerate(node.inputs):
                 source = self.graph[i]
-                read = node.is_backward and not _is_pattern(node, position)
+                is_value = node.is_backward and not _is_pattern(node, position)
                 if node.index in self.factors and self.factors[node.index][0] == "m":
                     continue  # the m of a mean names nothing
-                if read and not source.is_backward and not _is_moved(source):
+                if is_value and not source.is_backward and not _is_moved(source):
                     self.named.add(i)
 
     def _factor(self, node: GraphNode) -> formula.Text | None:

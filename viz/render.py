@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape as _escape_xml
 
-import graphviz  # type: ignore[import-untyped]
+import graphviz
 
 from tinygrad_course.errors import ArgumentError, MissingDependencyError, TinygradCourseError
 from viz import style

@@ -173,6 +173,21 @@ def test_iteration_and_unpacking():
     assert 3.0 in x
 
 
+def test_integers_become_floats_where_the_result_is_one():
+    n = tc.tensor([1, 2])
+    for f in (tc.softmax, tc.log_softmax, tc.sigmoid, tc.gelu, tc.erf, tc.softplus, tc.exp):
+        assert f(n).dtype == np.float64
+    np.testing.assert_allclose(tc.softmax(n).numpy(), [1 / (1 + math.e), math.e / (1 + math.e)])
+    assert tc.logsumexp(n, 0).item() == pytest.approx(math.log(math.e + math.e**2))
+    assert tc.relu(n).dtype == np.int64
+
+
+def test_argsort():
+    assert tc.tensor([3.0, 1.0, 2.0]).argsort().tolist() == [1, 2, 0]
+    assert tc.tensor([3.0, 1.0, 2.0]).argsort(descending=True).tolist() == [0, 2, 1]
+    assert tc.tensor([False, True]).argsort(descending=True).tolist() == [1, 0]
+
+
 def test_rounding_and_remainder():
     x = tc.tensor([-7.5, 7.5, 0.5, 1.5])
     assert tc.floor(x).tolist() == [-8.0, 7.0, 0.0, 1.0]

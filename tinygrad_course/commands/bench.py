@@ -10,25 +10,14 @@ from typing import Any
 
 from tinygrad_course.errors import ArgumentError
 
-EPILOG = """\
-All arguments are handed on to `python -m benchmarks`.
-
-examples:
-  tinygrad-course bench
-  tinygrad-course bench --help
-"""
-
 
 def add(commands: Any) -> None:
-    """Describe the arguments."""
+    """Announce the command; all that follows it is for `python -m benchmarks`."""
     parser = commands.add_parser(
         "bench",
-        help="run the benchmarks of a checkout",
-        description="Run the benchmarks, which a checkout of the repository has.",
-        epilog=EPILOG,
+        help="run the benchmarks of a checkout; what follows is handed on to them",
         add_help=False,
     )
-    parser.add_argument("arguments", nargs=argparse.REMAINDER)
     parser.set_defaults(run=run)
 
 
@@ -40,5 +29,5 @@ def run(arguments: argparse.Namespace) -> int:
             "bench: the benchmarks are part of the repository, not of the installed package. "
             'Clone it, and there: pip install -e ".[bench]" && tinygrad-course bench'
         )
-    command = [sys.executable, "-m", "benchmarks", *arguments.arguments]
+    command = [sys.executable, "-m", "benchmarks", *arguments.rest]
     return subprocess.run(command, cwd=root, check=False).returncode

@@ -37,7 +37,7 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the demo, telling what happens."""
-    require("tinygrad-course demo", ("sklearn", "matplotlib", "pygraphviz"))
+    require("demo", ("sklearn", "matplotlib", "pygraphviz"))
     out = folder(arguments.out)
     from tinygrad_course import demo
 

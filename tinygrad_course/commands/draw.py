@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"draw: got -o {arguments.out!r}, expected a name that ends in {', '.join(FORMATS)}."
         )
     if ending != ".gv":
-        require("tinygrad-course draw", ("pygraphviz",))
+        require("draw", ("pygraphviz",))
     import viz
     from tinygrad_course.commands.samples import SAMPLES
     from viz.render import write_atomically

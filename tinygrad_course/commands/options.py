@@ -150,7 +150,7 @@ def require(feature: str, packages: Sequence[str]) -> None:
     """Refuse to start when a package is missing that will be needed.
 
     Args:
-        feature: what needs them, such as "tinygrad-course demo".
+        feature: what needs them, such as "demo".
         packages: names to import. Graphviz's own program `dot` does instead of pygraphviz.
 
     Raises:

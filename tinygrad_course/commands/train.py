@@ -102,7 +102,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train, and tell how it went."""
     needed = ("sklearn", "matplotlib") if arguments.dataset == "digits" else ("matplotlib",)
-    require(f"tinygrad-course train {arguments.dataset}", needed)
+    require(f"train {arguments.dataset}", needed)
     out = Path(f"runs/{arguments.dataset}" if arguments.out is None else arguments.out)
     if arguments.resume:
         settings = _saved(out, arguments)
@@ -275,7 +275,8 @@ def _announce(settings: Settings, recipe: Any, data: Data, model: Any) -> None:
 def _pictures(settings: Settings, data: Data, model: Any, history: Any, out: Path) -> list[str]:
     """Draw the learning curves, and the boundary where the data lies in a plane."""
     import viz
-    from viz import style
+    from tinygrad_course.demo.pictures import png
+    from viz.render import write_atomically
 
     title = f"{settings.dataset}, {settings.optimizer} {settings.lr:g}"
     axes = viz.plot_history(history, title=title)
@@ -286,9 +287,8 @@ def _pictures(settings: Settings, data: Data, model: Any, history: Any, out: Pat
         axes.set_xlabel(data.axes[0])
         axes.set_ylabel(data.axes[1])
         drawn.append((BOUNDARY, axes))
-    with style.plotting():
-        for name, axes in drawn:
-            axes.figure.savefig(out / name)
+    for name, axes in drawn:
+        write_atomically(out / name, png(axes))
     return [name for name, _ in drawn]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 import struct
+import sys
 import zlib
 from base64 import b64encode
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from viz import style
 
 from .training import Outcome
 
-__all__ = ["Inline", "files", "image_uri", "inline"]
+__all__ = ["Inline", "files", "image_uri", "inline", "png"]
 
 Array = NDArray[Any]
 
@@ -61,8 +62,8 @@ def files(outcome: Outcome) -> Iterator[tuple[str, bytes]]:
     yield "graph.svg", graph.pipe("svg")
     yield "graph.png", graph.pipe("png")
     yield "network.svg", viz.draw_network(outcome.model).pipe("svg")
-    yield "history.png", _png(viz.plot_history(outcome.history))
-    yield "activations.png", _png(viz.plot_activations())
+    yield "history.png", png(viz.plot_history(outcome.history))
+    yield "activations.png", png(viz.plot_activations())
     images = viz.plot_images(
         outcome.X_test,
         labels=outcome.truth,
@@ -71,7 +72,7 @@ def files(outcome: Outcome) -> Iterator[tuple[str, bytes]]:
         limit=len(outcome.truth),
         title=_title(outcome),
     )
-    yield "digits.png", _png(images)
+    yield "digits.png", png(images)
 
 
 def inline(outcome: Outcome) -> Inline:
@@ -130,20 +131,28 @@ def _title(outcome: Outcome) -> str:
     return f"{right} of {total} test images right"
 
 
-def _png(axes: Any) -> bytes:
+def png(axes: Any) -> bytes:
+    """Return the figure of these axes as a PNG file, and let go of it."""
     buffer = io.BytesIO()
-    with style.plotting():
-        axes.figure.savefig(buffer, format="png")
+    _save(axes, buffer, "png")
     return buffer.getvalue()
 
 
 def _matplotlib(axes: Any, prefix: str) -> str:
     """Return a plot as SVG with ids of its own; its text stays text."""
     buffer = io.StringIO()
-    with style.plotting():
-        axes.figure.savefig(buffer, format="svg", metadata={"Date": None})
+    _save(axes, buffer, "svg", {"Date": None})
     svg = _bare(buffer.getvalue())
     return _REFERENCE.sub(rf"\g<1>{prefix}-", svg)
+
+
+def _save(axes: Any, file: Any, format: str, metadata: dict[str, Any] | None = None) -> None:
+    with style.plotting():
+        axes.figure.savefig(file, format=format, metadata=metadata)
+    # Where pyplot is in use, it keeps the figures that it knows.
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is not None:
+        pyplot.close(axes.figure)
 
 
 def _graphviz(svg: str) -> str:

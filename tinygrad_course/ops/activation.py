@@ -255,6 +255,14 @@ def step(x: Any) -> Any:
 # --- softmax ------------------------------------------------------------------------------------
 
 
+def _below_top(x: Any, axis: Any) -> Any:
+    """Return x less its maximum along an axis, so that no exponential overflows."""
+    x = np.asarray(x)
+    if x.dtype.kind != "f":
+        x = x.astype(np.float64)
+    return x - np.max(x, axis=axis, keepdims=True, initial=-np.inf)
+
+
 @op(
     kind="reduction",
     quiet=True,
@@ -277,7 +285,7 @@ def softmax(x: Any, axis: int = -1) -> Any:
         >>> tc.softmax(tc.tensor([0.0, 1.0, 2.0]))
         tensor([0.09  , 0.2447, 0.6652])
     """
-    e = np.exp(x - np.max(x, axis=axis, keepdims=True, initial=-np.inf))
+    e = np.exp(_below_top(x, axis))
     return e / np.sum(e, axis=axis, keepdims=True)
 
 
@@ -303,5 +311,5 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
         >>> tc.log_softmax(tc.tensor([0.0, 1.0, 2.0]))
         tensor([-2.4076, -1.4076, -0.4076])
     """
-    shifted = x - np.max(x, axis=axis, keepdims=True, initial=-np.inf)
+    shifted = _below_top(x, axis)
     return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))

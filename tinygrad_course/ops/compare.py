@@ -319,6 +319,17 @@ def logical_or(a: Any, b: Any) -> Any:
     """
 
 
+@op(ufunc=np.logical_xor, symbol="⊕", text="{a} xor {b}", precedence=0)
+def logical_xor(a: Any, b: Any) -> Any:
+    """True where exactly one is; no derivative.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.logical_xor(tc.tensor([True, False]), True)
+        tensor([False,  True])
+    """
+
+
 @op(ufunc=np.logical_not, symbol="¬", text="not {x}", precedence=0)
 def logical_not(x: Any) -> Any:
     """True where x is not; no derivative.
@@ -338,6 +349,11 @@ def bitwise_and(a: Any, b: Any) -> Any:
 @op(ufunc=np.bitwise_or, operator="or", symbol="|", text="{a} | {b}", precedence=0, public=False)
 def bitwise_or(a: Any, b: Any) -> Any:
     """Bitwise (for booleans: logical) or."""
+
+
+@op(ufunc=np.bitwise_xor, operator="xor", symbol="^", text="{a} ^ {b}", precedence=0, public=False)
+def bitwise_xor(a: Any, b: Any) -> Any:
+    """Bitwise (for booleans: logical) exclusive or."""
 
 
 @op(ufunc=np.invert, operator="invert", symbol="~", text="~{x}", precedence=UNARY, public=False)

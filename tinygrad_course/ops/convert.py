@@ -70,7 +70,10 @@ def contiguous(self: Tensor) -> Tensor:
 def argsort(self: Tensor, dim: int = -1, descending: bool = False) -> Tensor:
     """Return the indices that sort the tensor along an axis; no derivative."""
     dim = axis_of(dim, self.ndim, "argsort")
-    order = np.argsort(-self._data if descending else self._data, axis=dim, kind="stable")
+    key = self._data
+    if descending:
+        key = -key.astype(np.int64) if key.dtype.kind in "bu" else -key
+    order = np.argsort(key, axis=dim, kind="stable")
     return wrap(order)
 
 

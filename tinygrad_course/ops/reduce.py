@@ -325,6 +325,9 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         >>> tc.logsumexp(tc.tensor([1000.0, 1000.0]), axis=0)
         tensor(1000.6932)
     """
+    x = np.asarray(x)
+    if x.dtype.kind != "f":
+        x = x.astype(np.float64)
     top = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, 0)
     y = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
