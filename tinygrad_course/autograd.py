@@ -200,7 +200,9 @@ def _run(
     mode = recording.get()
     token = recording.set((RECORD_GRAD | RECORD_ALL if recorded else 0) | (mode & ANOMALY))
     try:
-        return _propagate(outputs, cotangents, retain, recorded, targets)
+        # An infinite derivative is an answer; `detect_anomaly` finds where it comes from.
+        with np.errstate(all="ignore"):
+            return _propagate(outputs, cotangents, retain, recorded, targets)
     finally:
         recording.reset(token)
 

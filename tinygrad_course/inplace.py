@@ -29,6 +29,7 @@ def change(
         InplaceError: `x` is a leaf that requires grad (or a view of one) and recording is on.
         ShapeError, DtypeError: the result does not fit `x`.
     """
+    x.numpy()
     for t in (x, *others):
         if isinstance(t, Tensor) and t._view is not None:
             refresh(t)
@@ -40,7 +41,8 @@ def change(
     if not tracked:
         arrays = [o._data if isinstance(o, Tensor) else o for o in others]
         if op.ufunc is not None and _fits(x, arrays):
-            op.forward(x._data, *arrays, out=x._data)
+            with np.errstate(all="ignore"):
+                op.ufunc(x._data, *arrays, out=x._data)
             stamp(x)
             return x
         result = apply(op, (x.detach(), *others), params)

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
+import numpy as np
+
 from .op import Op
 
 # What is recorded: nothing; what leads to a gradient; or everything (masks, draws, assignments).
@@ -34,6 +36,8 @@ NO_PARAMS: dict[str, Any] = {}
 # The module that runs backward passes; `autograd` puts itself here, since it builds on this one.
 engine: list[Any] = []
 PYTHON_NUMBERS = frozenset((float, int, bool))
+# Results of 0-d computations that stay NumPy scalars until an array is asked for.
+FLOATS = frozenset((np.float32, np.float64))
 
 
 class _Positions(dict[int, tuple[int, ...]]):
@@ -56,7 +60,8 @@ class Node:
         op: the operation.
         inputs: what it was computed from: nodes, leaf tensors or plain values.
         params: its parameters (axis, shape, …).
-        data: the resulting array (``_data`` in inner loops).
+        data: the resulting array (``_data`` in inner loops, where a computed number may still be a
+            NumPy scalar).
         arrays: the arrays it was computed from, in the order of `inputs`.
         needs: positions of the inputs that need a gradient.
         time: creation order; larger than every input's.
@@ -96,7 +101,7 @@ class Node:
     @property
     def data(self) -> Any:
         """The resulting array."""
-        return self._data
+        return np.asarray(self._data)
 
     @property
     def arrays(self) -> tuple[Any, ...]:

@@ -19,6 +19,7 @@ from .messages import CAUGHT, explain
 from .node import (
     ANOMALY,
     NO_PARAMS,
+    FLOATS,
     PYTHON_NUMBERS,
     RECORD_ALL,
     RECORD_GRAD,
@@ -124,6 +125,7 @@ class Tensor(TensorMethods):
 
     def _stamp(self) -> list[int]:
         """Return the write stamp of this memory: a cell that all its tensors and nodes share."""
+        self.numpy()
         if self._memory is None:
             self._memory = [0]
             if self._node is not None:
@@ -211,6 +213,11 @@ class Tensor(TensorMethods):
 
     def numpy(self) -> Array:
         """Return the ndarray itself (shared memory; writes to it are not seen by autograd)."""
+        if type(self._data) is not np.ndarray:
+            # A computed number was kept as NumPy's scalar, which computes ten times faster.
+            self._data = np.asarray(self._data)
+            if self._node is not None:
+                self._node._data = self._data
         return self._data
 
     def item(self) -> Any:
@@ -228,7 +235,7 @@ class Tensor(TensorMethods):
 
     def detach(self) -> Tensor:
         """Return a tensor on the same memory, without history."""
-        out = wrap(self._data)
+        out = wrap(self.numpy())
         out._memory = self._stamp()
         out._view = View(self, None, NO_PARAMS)
         out._name = self.name
@@ -287,9 +294,10 @@ class Tensor(TensorMethods):
     # --- Python and NumPy protocols ---------------------------------------------------------
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        if dtype is not None and dtype != self._data.dtype:
-            return self._data.astype(dtype)
-        return self._data.copy() if copy else self._data
+        array = self.numpy()
+        if dtype is not None and dtype != array.dtype:
+            return array.astype(dtype)
+        return array.copy() if copy else array
 
     def __len__(self) -> int:
         if self._data.ndim == 0:
@@ -498,6 +506,8 @@ def apply(op: Op, inputs: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS) -
     sources = []
     needs = 0
     bit = 1
+    if op.view and isinstance(inputs[0], Tensor):
+        inputs[0].numpy()
     for x in inputs:
         if isinstance(x, Tensor):
             view = x._view
@@ -517,7 +527,7 @@ def apply(op: Op, inputs: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS) -
         data = op.forward(*arrays, **params) if params else op.forward(*arrays)
     except CAUGHT as error:
         explain(op, arrays, params, error)
-    if type(data) is not np.ndarray:
+    if type(data) is not np.ndarray and type(data) not in FLOATS:
         data = np.asarray(data)
 
     # Objects are filled in line rather than by constructors: every operation pays for this.

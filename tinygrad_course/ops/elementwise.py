@@ -8,6 +8,7 @@ Comparisons and choices (`where`, `maximum`, `clamp`) are in `compare`.
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ _LN10 = math.log(10.0)
 
 @op(
     ufunc=np.add,
+    fast=operator.add,
     operator="add",
     symbol="+",
     text="{a} + {b}",
@@ -44,6 +46,7 @@ def add(a: Any, b: Any) -> Any:
 
 @op(
     ufunc=np.subtract,
+    fast=operator.sub,
     operator="sub",
     symbol="−",
     text="{a} - {b}",
@@ -66,6 +69,7 @@ def sub(a: Any, b: Any) -> Any:
 
 @op(
     ufunc=np.multiply,
+    fast=operator.mul,
     operator="mul",
     symbol="×",
     text="{a} * {b}",
@@ -111,6 +115,7 @@ def div(a: Any, b: Any) -> Any:
 
 @op(
     ufunc=np.negative,
+    fast=operator.neg,
     operator="neg",
     symbol="−",
     text="-{x}",
