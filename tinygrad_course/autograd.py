@@ -199,12 +199,13 @@ def _run(
     """
     mode = recording.get()
     token = recording.set((RECORD_GRAD | RECORD_ALL if recorded else 0) | (mode & ANOMALY))
+    silenced: list[Any] = []
     try:
-        # An infinite derivative is an answer; `detect_anomaly` finds where it comes from.
-        with np.errstate(all="ignore"):
-            return _propagate(outputs, cotangents, retain, recorded, targets)
+        return _propagate(outputs, cotangents, retain, recorded, targets, silenced)
     finally:
         recording.reset(token)
+        if silenced:
+            np.seterr(**silenced[0])
 
 
 def _propagate(
@@ -213,6 +214,7 @@ def _propagate(
     retain: bool,
     recorded: bool,
     targets: set[Source] | None,
+    silenced: list[Any],
 ) -> tuple[dict[Source, Any], set[int]]:
     pending: dict[Source, Any] = {}
     shared: set[int] = set()
@@ -227,6 +229,7 @@ def _propagate(
         pending[source] = g
     on_path = None if targets is None else _ancestors_leading_to(targets, outputs)
     anomaly = recording.get() & ANOMALY
+    written = last_write[0]
     found: dict[Source, Any] = {}
 
     while heap:
@@ -234,6 +237,7 @@ def _propagate(
         g = pending.pop(node)
         if node.extra is not None:
             g = _run_hooks(node, g, recorded, shared)
+            written = last_write[0]
         if targets is not None and on_path is not None:
             if node in targets:
                 found[node] = g
@@ -247,6 +251,9 @@ def _propagate(
         if not retain:
             node.spent = True
         op = node.op
+        if op.quiet and not silenced:
+            # An infinite derivative is an answer; `detect_anomaly` finds where it comes from.
+            silenced.append(np.seterr(all="ignore"))
         if recorded:
             y: Any = _tensor_of(node)
             arrays = _as_tensors(node)
@@ -269,7 +276,7 @@ def _propagate(
             rule = rules[0 if variadic else i]
             if rule is None:
                 continue
-            if node.time < last_write[0]:
+            if node.time < written:
                 _refuse_overwritten(node, rule)
             if variadic:
                 values = (g, y, arrays, i, *params.values())
@@ -281,7 +288,7 @@ def _propagate(
                 if not recorded and gx.shape[1:] == x.shape:
                     gx = np.add.reduce(gx, axis=0)  # the common case: a bias row
                 else:
-                    gx = _unbroadcast(gx, arrays[i], op)
+                    gx = _unbroadcast(gx, x, op)
             if gx.dtype is not x.dtype and gx.dtype != x.dtype:
                 gx = gx.astype(x.dtype)
             if anomaly:

@@ -82,6 +82,7 @@ class Op:
         text, latex, numpy: templates over the names of inputs and parameters.
         precedence: how tightly `text` binds.
         like: names of inputs that rules use only for their shape.
+        quiet: True when it has singularities, where an infinite result is an answer.
         differentiable: True when at least one input has a derivative rule.
     """
 
@@ -102,6 +103,7 @@ class Op:
         "precedence",
         "ufunc",
         "like",
+        "quiet",
         "differentiable",
         "doc",
     )
@@ -124,6 +126,7 @@ class Op:
         numpy: str = "",
         precedence: int = ATOM,
         ufunc: Any = None,
+        quiet: bool = False,
         doc: str = "",
     ) -> None:
         """Describe an operation; `rules` maps input names to formulas, `like` names shape-only."""
@@ -143,6 +146,7 @@ class Op:
         self.numpy = numpy
         self.precedence = precedence
         self.ufunc = ufunc
+        self.quiet = quiet
         self.doc = doc
         # Inputs that rules use only for their shape; "xs[0]" means the first of a variadic op.
         self.like = tuple(like.split())

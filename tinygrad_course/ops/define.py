@@ -85,8 +85,8 @@ def op(
         fast: Python's operator for the ufunc, much quicker on single numbers.
         overrides: NumPy functions that, called on a tensor, record this operation.
         operator: Python operator, such as ``mul`` for ``*`` (gives ``__mul__`` and ``__rmul__``).
-        quiet: silence floating-point warnings: at a singularity the result is NaN or Inf. (In a
-            backward pass the engine silences them all.)
+        quiet: silence floating-point warnings: at a singularity the result is NaN or Inf. (From
+            such an operation on, a backward pass is silent too.)
         public: export it and make it a method; otherwise it only serves derivative rules.
         inplace: an elementwise operation gets an in-place method too, such as ``exp_``.
         also: further names, as a function and as a method.
@@ -121,6 +121,7 @@ def op(
                 numpy=numpy or (f"np.{ufunc.__name__}({_args(inputs)})" if ufunc else ""),
                 precedence=precedence,
                 ufunc=ufunc,
+                quiet=quiet,
                 doc=inspect.getdoc(forward) or "",
             )
         )

@@ -46,8 +46,8 @@ def bce(a: Any, target: Any) -> Any:
     The logarithms are clamped at −100 and the derivative's denominator at 1e-12, as in PyTorch.
     """
     b = 1 - a
-    inside = np.size(a) and np.minimum.reduce(a, axis=None) > _SAFE
-    if not inside or not np.minimum.reduce(b, axis=None) > 0:
+    # a (1 − a) > 0 only inside (0, 1): one look for both logarithms.
+    if not (np.size(a) and np.minimum.reduce(a * b, axis=None) > _SAFE):
         return -(target * _log_clamped(a) + (1 - target) * _log_clamped(b))
     out = target * np.log(a)
     out += (1 - target) * np.log(b)
