@@ -273,3 +273,13 @@ def test_long_chain_and_no_leaks():
         assert alive() is None
     finally:
         gc.enable()
+
+
+def test_a_backward_pass_lost_to_an_optimizer_step_says_so():
+    w = tc.tensor([1.0, 2.0], requires_grad=True, name="w")
+    J = (w * w).sum()
+    J.backward()
+    tc.optim.SGD([w], lr=0.1).step()
+    with pytest.raises(tc.errors.InplaceError, match=r"Draw before the step"):
+        Graph.of(J, backward=True)
+    assert len(Graph.of(J)) > 0

@@ -391,11 +391,9 @@ def _raise_overwritten(node: Node, what: str) -> None:
     )
 
 
-def _deposit(cotangent_of: dict[Source, Any], shared: set[int], recorded: bool) -> None:
+def _deposit(cotangent_of: dict[Any, Any], shared: set[int], recorded: bool) -> None:
     """Add each leaf's cotangent to its ``.grad``."""
     for leaf, g in cotangent_of.items():
-        if not isinstance(leaf, Tensor):
-            continue
         if leaf._hooks:
             g = _leaf_hooks(leaf, g)
         before = leaf.grad
@@ -404,7 +402,7 @@ def _deposit(cotangent_of: dict[Source, Any], shared: set[int], recorded: bool) 
             leaf.grad = g if before is None else before + g
         elif before is None:
             # A cotangent that is shared, or a view of another array, must not become two `.grad`s.
-            if id(g) in shared or type(g) is not np.ndarray or g.base is not None:
+            if type(g) is not np.ndarray or g.base is not None or id(g) in shared:
                 g = np.array(g)
             shared.add(id(g))
             leaf.grad = wrap(g)

@@ -150,7 +150,15 @@ class Graph:
                         f"Graph.of: a backward pass starts from a scalar, got shape {y.shape}. "
                         "Reduce it with .sum() or .mean() first, or pass backward=False."
                     )
-            builder.add_both(roots, wrt)
+            try:
+                builder.add_both(roots, wrt)
+            except errors.InplaceError as error:
+                raise errors.InplaceError(
+                    "Graph.of: the backward pass of this graph can no longer be computed, so it "
+                    "cannot be captured or drawn: a value it needs was changed since, most often "
+                    "by optimizer.step(). Draw before the step, or compute the loss again. "
+                    f"({error})"
+                ) from None
         return cls(*builder.finish(roots))
 
     # --- reading ----------------------------------------------------------------------------

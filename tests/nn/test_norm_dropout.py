@@ -233,3 +233,10 @@ def test_dropout_probability(p: Any) -> None:
         nn.Dropout(p)
     with pytest.raises(ArgumentError):
         F.dropout(tc.ones(2), p)
+
+
+def test_normalization_keeps_the_precision_of_its_input():
+    norm = nn.Normalization()
+    norm.adapt(np.array([[1.0, 7.0], [3.0, 9.0]]))
+    assert norm(tc.zeros(4, 2, dtype=tc.float32)).dtype == np.float32
+    assert norm(tc.zeros(4, 2, dtype=tc.float64)).dtype == np.float64

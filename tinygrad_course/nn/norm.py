@@ -107,7 +107,10 @@ class Normalization(Module):
                 f"Normalization: got an input of shape {x.shape}, expected {features} features "
                 f"along axis {self.axis}, as in the data given to adapt."
             )
-        y: Any = (x - self.mean) / maximum(sqrt(self.variance), self._least)
+        mean, variance = self.mean, self.variance
+        if x.dtype.kind == "f":  # float32 data stays float32, whatever adapt was given
+            mean, variance = mean.to(x.dtype), variance.to(x.dtype)
+        y: Any = (x - mean) / maximum(sqrt(variance), self._least)
         return y  # type: ignore[no-any-return]
 
     def extra_repr(self) -> str:
