@@ -232,8 +232,12 @@ def _propagate(
     written = last_write[0]
     found: dict[Source, Any] = {}
 
-    while heap:
-        _, node = heappop(heap)
+    following: Node | None = None  # the only node waiting, as long as there is only one
+    while heap or following is not None:
+        if following is not None:
+            node, following = following, None
+        else:
+            node = heappop(heap)[1]
         g = pending.pop(node)
         if node.extra is not None:
             g = _run_hooks(node, g, recorded, shared)
@@ -300,8 +304,15 @@ def _propagate(
                 if gx is g:
                     shared.add(id(g))
                 pending[source] = gx
-                if type(source) is Node:
-                    heappush(heap, (-source.time, source))
+                if type(source) is not Node:
+                    continue
+                if following is None and not heap:
+                    following = source
+                    continue
+                heappush(heap, (-source.time, source))
+                if following is not None:
+                    heappush(heap, (-following.time, following))
+                    following = None
     if targets is None:
         return pending, shared
     for leaf, g in pending.items():
