@@ -53,7 +53,7 @@ def backward(
         tensor(6.)
     """
     if gradients is None and not create_graph and _is_fresh_scalar(tensors):
-        outputs, cotangents = [tensors], [np.array(1, tensors.dtype)]
+        outputs, cotangents = [tensors], [tensors._data.dtype.type(1)]
     else:
         outputs, cotangents = _seeds(tensors, gradients, "backward", create_graph)
     cotangent_of, spent = _run(outputs, cotangents, retain_graph or create_graph, create_graph)

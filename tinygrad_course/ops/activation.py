@@ -37,11 +37,11 @@ def sigmoid(x: Any) -> Any:
         return sigmoid.op.forward(x.reshape(1))[0]
     if x.dtype.kind != "f":
         x = x.astype(np.result_type(x, np.float16))
-    e = np.abs(x)
-    np.negative(e, out=e)
+    e = np.negative(x)
+    np.minimum(e, x, out=e)
     np.exp(e, out=e)
     # max(sign x, e) is the numerator 1 or e, without a comparison and a branch.
-    top = np.sign(x, out=np.empty_like(e))
+    top = np.sign(x)
     np.maximum(top, e, out=top)
     e += 1
     top /= e
