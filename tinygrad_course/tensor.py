@@ -18,8 +18,8 @@ from ._methods import TensorMethods
 from .messages import CAUGHT, explain
 from .node import (
     ANOMALY,
-    NO_PARAMS,
     FLOATS,
+    NO_PARAMS,
     PYTHON_NUMBERS,
     RECORD_ALL,
     RECORD_GRAD,
