@@ -326,6 +326,7 @@ class _Picture:
             if self.group_of[node.index] is None and node.role != "constant":
                 self._draw_node(node)
         self._draw_groups()
+        self._draw_results_of_groups()
         for node in shown:
             self._draw_inputs(node)
             if self.look.slide and self.look.backward:
@@ -506,6 +507,16 @@ class _Picture:
             self.used.add("backward" if is_backward else "parameter" if count else "forward")
             inner = () if is_backward else path[:-1]
             self.sketch.add(group, values, (*self._pass(is_backward), *inner))
+
+    def _draw_results_of_groups(self) -> None:
+        """Draw the box of an output that a closed module computes, outside the module."""
+        for node in self.graph.outputs:
+            group = self.group_of[node.index]
+            if group is not None and not node.is_backward:
+                role = _tone(node)
+                self.used.add(role)
+                self.sketch.add(f"n{node.index}", self._box(node, role), self._pass(False))
+                self._connect(group, f"n{node.index}", False, None)
 
     def _stand_in_front(self) -> None:
         """Put what enters a module in front of the module's frame; layers then stand in a row."""
