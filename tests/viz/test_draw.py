@@ -430,5 +430,5 @@ def test_numbers_are_brief(number, text):
 def test_the_output_of_a_closed_module_has_a_box():
     model = nn.Sequential(nn.Dense(2, 3, activation="relu"), nn.Dense(3, 1))
     source = viz.draw(model(tc.zeros(5, 2)), depth=1).source
-    output = Graph.of(model(tc.zeros(5, 2))).outputs[0]
+    output = tc.Graph.of(model(tc.zeros(5, 2))).outputs[0]
     assert f"-> n{output.index}" in source and "Z[2]" in source
