@@ -58,7 +58,12 @@ def attached() -> dict[str, Any]:
             written.add(statement.target.id)
         elif isinstance(statement, ast.Assign):
             written.update(t.id for t in statement.targets if isinstance(t, ast.Name))
-    return {name: value for name, value in sorted(vars(Tensor).items()) if name not in written}
+    return {
+        name: value
+        for name, value in sorted(vars(Tensor).items())
+        # Newer Pythons note in the class where it stands; that is no member.
+        if name not in written and (callable(value) or isinstance(value, property))
+    }
 
 
 def annotation(parameter: inspect.Parameter) -> str:
