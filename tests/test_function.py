@@ -212,3 +212,22 @@ def test_an_input_changed_in_place_after_use():
     u += 1
     with pytest.raises(GraphError, match="changed in place"):
         y.backward()
+
+
+def test_a_backward_that_overwrites_what_is_still_needed_is_refused():
+    w = tc.tensor([2.0, 3.0], requires_grad=True)
+
+    class Vandal(tc.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, g):
+            with tc.no_grad():
+                w.fill_(100.0)
+            return g
+
+    y = Vandal.apply(w * w).sum()
+    with pytest.raises(tc.errors.InplaceError):
+        y.backward()

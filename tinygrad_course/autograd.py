@@ -229,7 +229,6 @@ def _propagate(
         pending[source] = g
     on_path = None if targets is None else _ancestors_leading_to(targets, outputs)
     anomaly = recording.get() & ANOMALY
-    written = last_write[0]
     found: dict[Source, Any] = {}
 
     following: Node | None = None  # the only node waiting, as long as there is only one
@@ -241,7 +240,6 @@ def _propagate(
         g = pending.pop(node)
         if node.extra is not None:
             g = _run_hooks(node, g, recorded, shared)
-            written = last_write[0]
         if targets is not None and on_path is not None:
             if node in targets:
                 found[node] = g
@@ -280,7 +278,7 @@ def _propagate(
             rule = rules[0 if variadic else i]
             if rule is None:
                 continue
-            if node.time < written:
+            if node.time < last_write[0]:
                 _refuse_overwritten(node, rule)
             if variadic:
                 values = (g, y, arrays, i, *params.values())
