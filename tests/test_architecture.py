@@ -26,7 +26,8 @@ LAYERS = (
     {"ops"},
     {"autograd"},
     {"creation", "function", "numpy_protocol", "transforms"},
-    {"graph", "checking", "gradcheck", "checkpoint"},
+    {"graph", "capture", "tracing", "checking", "gradcheck", "checkpoint"},
+    {"derivation"},
     {"", "notebook", "nn", "optim", "data"},  # "" is the package itself
     {"train"},
     {"viz"},
