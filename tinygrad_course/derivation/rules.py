@@ -1,0 +1,338 @@
+"""What is simpler than what: the algebra of `simplify`, one small rule at a time.
+
+A rule is ``(r, op, inputs, params) -> index or None``: given the operands that an operation would be
+applied to (already simplified), it returns a simpler node, or None when it has nothing to offer.
+`r` is the `Rewriter`. Rules marked `backward` move factors and open brackets, and so only touch the backward
+pass: the forward pass stays as the user wrote it. The cancellations that learners meet, such as
+A − Y, are in `cancellations`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .rewriter import Coefficient, Rewriter
+
+Inputs = tuple[int, ...]
+Params = dict[str, Any]
+RuleFunction = Callable[[Rewriter, str, Inputs, Params], int | None]
+
+RULES: dict[str, list[RuleFunction]] = {}
+
+# Linear in their first operand: a factor of it is a factor of the result.
+LINEAR = (
+    "sum mean sum_like broadcast_like reshape_like reshape_to matrix_transpose permute_axes "
+    "insert_axes remove_axes broadcast_shape cast getitem place cumsum flip roll"
+).split()
+ELEMENTWISE = "add sub mul div maximum minimum where pow eq ne lt le gt ge".split()
+
+
+def rule(*names: str, backward: bool = False) -> Callable[[RuleFunction], RuleFunction]:
+    """Register a rule for operations; `backward` restricts it to the backward pass."""
+
+    def register(function: RuleFunction) -> RuleFunction:
+        def in_backward(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+            return function(r, op, inputs, params) if r.backward else None
+
+        for name in names:
+            RULES.setdefault(name, []).append(in_backward if backward else function)
+        return function
+
+    return register
+
+
+# --- identities ---------------------------------------------------------------------------------
+
+
+@rule("add", "sub")
+def _zero_added(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    a, b = inputs
+    return a if _is_zero(r, b, a) else None
+
+
+@rule("add")
+def _added_to_zero(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    a, b = inputs
+    return b if _is_zero(r, a, b) else None
+
+
+def _is_zero(r: Rewriter, index: int, other: int) -> bool:
+    """Return True for a 0 that neither widens the shape of `other` nor its dtype."""
+    if r.is_number(index, 0):
+        return r.nodes[other].dtype.kind == "f"
+    return r.is_op(index, "zeros_like") and r.fits(index, other)
+
+
+@rule("mul")
+def _times_one(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    for one, x in (inputs, inputs[::-1]):
+        if r.is_number(one, 1) and r.nodes[x].dtype.kind == "f":
+            return x
+        if r.is_op(one, "ones_like") and r.fits(one, x):
+            return x
+    return None
+
+
+@rule("div", "pow")
+def _over_one(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    a, b = inputs
+    return a if r.is_number(b, 1) and r.nodes[a].dtype.kind == "f" else None
+
+
+@rule("pow")
+def _to_the_second(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    a, b = inputs
+    return r.make("square", a) if r.is_number(b, 2) and r.backward else None
+
+
+@rule("neg")
+def _twice_negative(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    (x,) = inputs
+    return r.inputs(x)[0] if r.is_op(x, "neg") else None
+
+
+@rule("matrix_transpose")
+def _twice_transposed(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    (x,) = inputs
+    return r.inputs(x)[0] if r.is_op(x, "matrix_transpose") else None
+
+
+@rule("clone", "snapshot")
+def _copied(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    return inputs[0]
+
+
+@rule("cast")
+def _same_dtype(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    (x,) = inputs
+    old, new = r.nodes[x].dtype, np.dtype(params["dtype"])
+    floats = old.kind == new.kind == "f" and not r.exact_dtypes
+    return x if old == new or floats else None
+
+
+@rule("broadcast_like", "reshape_like", "sum_like")
+def _same_shape(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    x, pattern = inputs
+    return x if r.sizes.same(x, pattern) else None
+
+
+@rule("reshape_to", "broadcast_shape")
+def _shape_it_has(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    (x,) = inputs
+    return x if r.nodes[x].shape == params["shape"] else None
+
+
+@rule("insert_axes", "remove_axes")
+def _no_axes(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    return inputs[0] if params["axis"] == () else None
+
+
+@rule("where")
+def _one_choice(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    _, a, b = inputs
+    return a if a == b else None
+
+
+@rule("sum_like")
+def _sum_over_axes(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    """Write un-broadcasting as the sum over axes that it is."""
+    x, pattern = inputs
+    old, new = r.sizes.axes[x], r.sizes.axes[pattern]
+    extra = len(old) - len(new)
+    root = r.sizes.root
+    lengths = r.nodes[pattern].shape
+    stretched = tuple(
+        k + extra
+        for k, axis in enumerate(new)
+        if lengths[k] == 1 and root(axis) != root(old[k + extra])
+    )
+    if extra:
+        leading = tuple(range(extra))
+        x = r.make("sum", x, axis=leading[0] if extra == 1 else leading, keepdims=False)
+        stretched = tuple(k - extra for k in stretched)
+    if stretched:
+        x = r.make("sum", x, axis=stretched[0] if len(stretched) == 1 else stretched, keepdims=True)
+    return x
+
+
+# --- constants ----------------------------------------------------------------------------------
+
+
+@rule("mul", "div", "neg")
+def _coefficients(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    """2 · (1/m) = 2/m; in the forward pass only where an m is involved."""
+    found = [c for c in map(r.coefficient, inputs) if c is not None]
+    if len(found) < len(inputs) or not (r.backward or any(c.powers for c in found)):
+        return None
+    if op == "neg":
+        return r.factor(found[0].negative(), r.nodes[inputs[0]].dtype)
+    if op == "div" and found[1].number == 0:
+        return None
+    second = found[1].inverse() if op == "div" else found[1]
+    return r.factor(found[0] * second, r.nodes[inputs[0]].dtype)
+
+
+@rule("add", "sub", "pow", backward=True)
+def _numbers(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    """3 − 1 = 2."""
+    found = [c for c in map(r.coefficient, inputs) if c is not None]
+    if len(found) < 2 or any(c.powers for c in found):
+        return None
+    a, b = (c.number for c in found)
+    if op == "pow" and (a < 0 or (a == 0 and b < 0)):
+        return None
+    return r.number(a + b if op == "add" else a - b if op == "sub" else a**b)
+
+
+# --- broadcasting -------------------------------------------------------------------------------
+
+
+@rule(*ELEMENTWISE)
+def _repeats_anyway(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    """Leave out a repetition that the operation does by itself."""
+    for k, x in enumerate(inputs):
+        others = [y for y in inputs if y != x]
+        if r.is_op(x, "broadcast_like") and any(r.fits(x, y) for y in others):
+            inputs = (*inputs[:k], r.inputs(x)[0], *inputs[k + 1 :])
+            return r.make(op, *inputs, **params)
+    return None
+
+
+@rule("broadcast_like", backward=True)
+def _repeated_number(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    """A number repeated is a multiple of ones."""
+    x, pattern = inputs
+    c = r.coefficient(x)
+    if c is not None:
+        return r.scaled(c, r.make("ones_like", pattern))
+    return r.make("ones_like", pattern) if r.is_op(x, "ones_like") else None
+
+
+@rule("sum", backward=True)
+def _sum_of_repeated(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    """The sum of a number repeated m times is m times the number."""
+    (x,) = inputs
+    repeated = r.is_op(x, "broadcast_like") and r.ndim(r.inputs(x)[0]) == 0
+    if not (repeated or r.is_op(x, "ones_like")) or params["axis"] is not None:
+        return None
+    count = r.make("count", x, axis=None)
+    c = r.coefficient(count)
+    if c is None or params["keepdims"]:
+        return None
+    return r.scaled(c, r.inputs(x)[0]) if repeated else r.factor(c, r.nodes[x].dtype)
+
+
+# --- factors ------------------------------------------------------------------------------------
+
+
+@rule("neg", backward=True)
+def _minus_outside(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    (x,) = inputs
+    c, core = r.split(x)
+    if c.is_one and not r.is_op(core, "sub"):
+        return None
+    return r.scaled(c.negative(), core)
+
+
+@rule(*LINEAR, backward=True)
+def _factor_outside(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    """f(c x) = c f(x) for a linear f."""
+    c, core = r.split(inputs[0])
+    return None if c.is_one else r.scaled(c, r.make(op, core, *inputs[1:], **params))
+
+
+@rule("mul", backward=True)
+def _times_coefficient(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    for factor, x in (inputs, inputs[::-1]):
+        c = r.coefficient(factor)
+        if c is not None:
+            return r.scaled(c, x)
+    return None
+
+
+@rule("matrix_product", "inner", "mul", backward=True)
+def _factors_outside(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    """(c A) (d B) = c d (A B)."""
+    (c, a), (d, b) = r.split(inputs[0]), r.split(inputs[1])
+    if c.is_one and d.is_one:
+        return None
+    return r.scaled(c * d, r.make(op, a, b))
+
+
+@rule("div", backward=True)
+def _factor_over_factor(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    """(c a) / (d b) = (c/d) (a/b)."""
+    below = r.coefficient(inputs[1])
+    if below is not None:
+        return r.scaled(below.inverse(), inputs[0]) if below.number else None
+    (c, a), (d, b) = r.split(inputs[0]), r.split(inputs[1])
+    if c.is_one and d.is_one:
+        return None
+    return r.scaled(c * d.inverse(), r.make("div", a, b))
+
+
+@rule("div")
+def _over_count(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    """x / m = (1/m) x."""
+    below = r.coefficient(inputs[1])
+    if below is None or not below.powers:
+        return None
+    return r.scaled(below.inverse(), inputs[0])
+
+
+@rule("mean")
+def _mean_as_sum(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    """The mean over all examples is (1/m) Σ, which is where 1/m comes from."""
+    (x,) = inputs
+    if r.exact_dtypes or params["axis"] is not None or r.ndim(x) == 0:
+        return None
+    c = r.coefficient(r.make("count", x, axis=None))
+    total = r.make("sum", x, axis=None, keepdims=params["keepdims"])
+    return None if c is None else r.scaled(c.inverse(), total)
+
+
+@rule("add", "sub", backward=True)
+def _common_factor(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    """c a ± c b = c (a ± b); and signs are written once: a − b, never a + (−b)."""
+    (c, a), (d, b) = r.split(inputs[0]), r.split(inputs[1])
+    if op == "sub":
+        d = d.negative()
+    if c == d:
+        if a == b:
+            return r.scaled(c * Coefficient(2), a)
+        return None if c.is_one and op == "add" else r.scaled(c, r.make("add", a, b))
+    if c == d.negative():
+        if c.number < 0:
+            c, a, b = d, b, a
+        return None if c.is_one and op == "sub" else r.scaled(c, r.make("sub", a, b))
+    first, second = (r.scaled(k if k.number > 0 else k.negative(), x) for k, x in ((c, a), (d, b)))
+    if c.number < 0 and d.number < 0:
+        return r.scaled(Coefficient(-1), r.make("add", first, second))
+    if c.number < 0:
+        return r.make("sub", second, first)
+    wanted = "add" if d.number > 0 else "sub"
+    return None if op == wanted else r.make(wanted, first, second)
+
+
+# --- products -----------------------------------------------------------------------------------
+
+
+@rule("mul", backward=True)
+def _squared(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    a, b = inputs
+    return r.make("square", a) if a == b else None
+
+
+@rule("matrix_transpose", backward=True)
+def _transposed_product(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    """(A B)ᵀ = Bᵀ Aᵀ."""
+    (x,) = inputs
+    if not r.is_op(x, "matrix_product"):
+        return None
+    a, b = r.inputs(x)
+    left, right = r.make("matrix_transpose", b), r.make("matrix_transpose", a)
+    return r.make("matrix_product", left, right)
+

@@ -1,0 +1,247 @@
+"""A graph in its simplest form: `simplify`, and the course's way of scaling derivatives.
+
+Simplifying reads a graph and returns a new one: equal expressions are computed once, what nothing
+uses is left out, identities and constants are resolved, factors such as 1/m are moved outside, and
+the cancellations that courses do on paper are done (dZ = A − Y). The original is not touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .. import naming
+from ..graph import Graph, GraphNode
+from . import cancellations  # noqa: F401 - adds its rules
+from .rewriter import ONE, Coefficient, Rewriter
+from .rules import RULES
+
+CONVENTIONS = ("course", "exact")
+
+
+def simplify(graph: Graph) -> Graph:
+    """Return a graph that computes the same in fewer and simpler operations.
+
+    Values, derivatives and data types are those of the original. Three things are taken for granted
+    that courses do not spell out either: a guard such as ``max(a (1 - a), 1e-12)`` cancels with what
+    it guards, and so does a factor with its divisor where both are 0.
+
+    Args:
+        graph: with or without a backward pass.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course.derivation import simplify
+        >>> z = tc.tensor([[0.5, -1.0]], requires_grad=True, name="z")
+        >>> y = tc.tensor([[1.0, 0.0]], name="y")
+        >>> a = z.sigmoid()
+        >>> a.name = "a"
+        >>> J = tc.nn.BCELoss(reduction="sum")(a, y)
+        >>> print(simplify(tc.Graph.of(J, backward=True)))
+        z               (1, 2) float32  parameter
+        a = sigmoid(z)  (1, 2) float32  forward
+        y               (1, 2) float32  data
+        L = bce(a, y)   (1, 2) float32  forward
+        J = sum(L)      () float32      loss
+        dz = sub(a, y)  (1, 2) float32  gradient of z
+    """
+    return Simplifier(graph).graph()
+
+
+class Simplifier:
+    """Rebuilds one graph.
+
+    Args:
+        graph: the graph to read.
+        convention: None to keep derivatives as they are, or one of `CONVENTIONS`, which gives
+            every derivative a name of its own; "course" then strips 1/m from the derivatives of
+            what is computed from data, so that it stands in those of the parameters.
+        rewrite: False leaves the expressions as the derivative rules wrote them.
+
+    Attributes:
+        new: index in `graph` -> index of the node that replaces it.
+        scale: index of a forward node in `graph` -> k, where the node for its derivative computes
+            mᵏ times the derivative.
+    """
+
+    def __init__(self, graph: Graph, convention: str | None = None, rewrite: bool = True) -> None:
+        self.original = graph
+        self.convention = convention
+        self.rewriter = Rewriter(RULES if rewrite else {}, exact_dtypes=convention is None)
+        self.new: dict[int, int] = {}
+        self.scale: dict[int, int] = {}
+        self.named: dict[int, int] = {}
+        wanted = _needed(graph)
+        self._from_data = _from_data(graph)
+        # A graph of numbers, as on slides: every step has a line of its own.
+        self.scalar = all(n.shape == () for n in graph)
+        of = _derivatives(graph)
+        for node in graph:
+            if node.index in wanted:
+                self._copy(node, of.get(node.index, []))
+
+    def _copy(self, node: GraphNode, of: list[int]) -> None:
+        r = self.rewriter
+        r.backward = node.is_backward
+        if node.op is None:
+            seed = node.is_backward and node.shape == () and node.value is not None
+            index = r.number(node.value) if seed else r.leaf(node)
+        else:
+            index = r.make(node.op, *(self.new[i] for i in node.inputs), **node.params)
+        if node.op is not None and not node.is_backward and not r.nodes[index].name:
+            r.nodes[index].name = node.name
+            r.nodes[index].anonymous = node.anonymous
+            r.nodes[index].scope = node.scope
+        if of and self.convention is not None and self._has_a_name(index, of):
+            index = self._name_derivative(index, of)
+        self.new[node.index] = index
+
+    def _has_a_name(self, index: int, of: list[int]) -> bool:
+        """Return True for a derivative to be written: of a leaf, or of what data led to."""
+        r = self.rewriter
+        if any(self.original[i].op is None for i in of):
+            return True
+        if self.original[of[0]].role == "loss" or not self._from_data[of[0]] and not self.scalar:
+            return False
+        _, core = r.split(index)
+        trivial = r.coefficient(core) is not None or r.is_op(core, "ones_like")
+        return self.scalar or not trivial
+
+    def _name_derivative(self, index: int, of: list[int]) -> int:
+        """Make a node opaque under the name of a derivative, without 1/m in the course's way."""
+        r = self.rewriter
+        target = self.original[of[0]]
+        lifted = ONE
+        if self.convention == "course" and self._from_data[target.index] and target.shape:
+            lifted = self._counts_in(index)
+            if not lifted.is_one:
+                index = self._without(index, lifted)
+                for i in of:
+                    self.scale[i] = 1
+        name = naming.derivative_name(target.name)
+        made = r.opaque(index, name)
+        for i in of:
+            self.named[i] = made
+        return r.scaled(lifted, made)
+
+    def _counts_in(self, index: int) -> Coefficient:
+        """Return the factor 1/m of a node, or of a term of it."""
+        r = self.rewriter
+        c, core = r.split(index)
+        powers = tuple((axis, e) for axis, e in c.powers if e < 0)
+        if powers:
+            return Coefficient(1, powers)
+        if r.is_op(core, "add", "sub"):
+            for part in r.inputs(core):
+                found = self._counts_in(part)
+                if not found.is_one:
+                    return found
+        return ONE
+
+    def _without(self, index: int, factor: Coefficient) -> int:
+        """Return a node divided by a factor, taken out of each term that has it."""
+        r = self.rewriter
+        c, core = r.split(index)
+        if r.is_op(core, "add", "sub") and not any(e < 0 for _, e in c.powers):
+            op = r.nodes[core].op
+            assert op is not None
+            parts = [self._without(part, factor) for part in r.inputs(core)]
+            return r.scaled(c, r.make(op, *parts))
+        return r.scaled(c * factor.inverse(), core)
+
+    # --- the result -------------------------------------------------------------------------
+
+    def graph(self) -> Graph:
+        """Return the nodes that the outputs and derivatives need, as a graph."""
+        original = self.original
+        keep = [self.new[n.index] for n in original.outputs]
+        links: dict[int, int] = {}
+        for node in original:
+            if node.grad is not None and node.index in self.new:
+                links[node.index] = self.named.get(node.index, self.new[node.grad])
+        wanted = [i for i in links if self._is_wanted(i)]
+        keep += [links[i] for i in wanted]
+        return _collect(self, keep, links, wanted)
+
+    def _is_wanted(self, index: int) -> bool:
+        """Return True for what the backward pass is for: the derivatives of the leaves asked."""
+        grad = self.original[index].grad
+        return grad is not None and self.original[index].op is None
+
+
+def _collect(
+    simplifier: Simplifier, keep: Sequence[int], links: dict[int, int], wanted: Sequence[int]
+) -> Graph:
+    r, original = simplifier.rewriter, simplifier.original
+    live = set()
+    stack = list(keep)
+    while stack:
+        i = stack.pop()
+        if i not in live:
+            live.add(i)
+            stack.extend(r.nodes[i].inputs)
+    place = {i: k for k, i in enumerate(sorted(live))}
+    nodes = []
+    for i in sorted(live):
+        old = r.nodes[i]
+        inputs = tuple(place[j] for j in old.inputs)
+        nodes.append(
+            GraphNode(
+                place[i], old.op, inputs, old.params, old.name, old.role, old.shape, old.dtype,
+                old.value, old.scope, anonymous=old.anonymous,
+            )
+        )  # fmt: skip
+    for i, g in links.items():
+        target = place.get(simplifier.new[i])
+        if target is None or g not in place:
+            continue
+        nodes[target].grad = place[g]
+        node = nodes[place[g]]
+        if node.grad_of is None and node.op is not None and node.is_backward:
+            node.grad_of = target
+            if i in wanted and nodes[target].role == "parameter":
+                node.role = "gradient"
+    for output in original.outputs:
+        nodes[place[simplifier.new[output.index]]].role = output.role
+    names, anonymous = naming.names_of(nodes)
+    for node, name in zip(nodes, names, strict=True):
+        node.name = name
+    for index in anonymous:
+        nodes[index].anonymous = True
+    return Graph(nodes, [place[simplifier.new[n.index]] for n in original.outputs])
+
+
+def _needed(graph: Graph) -> set[int]:
+    """Return the nodes behind the outputs and the derivatives of leaves."""
+    stack = [n.index for n in graph.outputs]
+    stack += [n.grad for n in graph if n.grad is not None]
+    seen: set[int] = set()
+    while stack:
+        i = stack.pop()
+        if i not in seen:
+            seen.add(i)
+            stack.extend(graph[i].inputs)
+    return seen
+
+
+def _derivatives(graph: Graph) -> dict[int, list[int]]:
+    """Return for each node of the backward pass what it is the derivative of, latest first."""
+    of: dict[int, list[int]] = {}
+    for node in graph:
+        if node.grad is not None and graph[node.grad].is_backward:
+            of.setdefault(node.grad, []).insert(0, node.index)
+    return of
+
+
+def _from_data(graph: Graph) -> list[bool]:
+    """Return for each node whether data, and not only parameters, led to it."""
+    found: list[bool] = []
+    for node in graph:
+        if node.op is None:
+            found.append(node.role == "data")
+        else:
+            found.append(any(found[i] for i in node.inputs))
+    return found
+
+
+__all__ = ["CONVENTIONS", "Simplifier", "simplify"]
+
