@@ -424,6 +424,10 @@ OPS: dict[str, list[Sample]] = {
         Sample((floats(2, 3), np.array([[1, 0, 1]])), {"axis": 0}),
         Sample((floats(2, 3), np.array([[2], [0]]))),
     ],
+    "one_hot": [
+        Sample((np.array([[2], [0]]),), {"classes": 3}),
+        Sample((np.array([[1, 0, 1]]),), {"classes": 2, "axis": -2}),
+    ],
     "gather_along": [
         Sample((floats(3, 4), np.array([[2, 0], [1, 1]])), {"axis": 1}),
         Sample((floats(3, 4), np.array([[2, 0, 0]])), {"axis": 0}),

@@ -19,7 +19,7 @@ OPTIONAL = ("matplotlib", "sklearn", "scipy", "tqdm", "pygraphviz", "IPython")
 # parts above it in this list. What it needs from further down, it imports when it is called.
 LAYERS = (
     {"errors"},
-    {"op", "naming", "_methods", "random"},
+    {"op", "spelling", "naming", "_methods", "random"},
     {"node", "messages"},
     {"tensor"},
     {"modes", "inplace"},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +12,7 @@ from numeric import assert_close, differences, slope_along
 from op_samples import COMPOSED, OPS, Call, Sample, floats
 
 import tinygrad_course as tc
-from tinygrad_course.op import REGISTRY, Op
+from tinygrad_course.op import REGISTRY
 from tinygrad_course.ops import FUNCTIONS
 from tinygrad_course.tensor import Tensor, apply
 
@@ -137,40 +136,6 @@ def test_every_operation_is_documented():
 
 
 # --- values ---------------------------------------------------------------------------------------
-
-
-def written(made: Op, sample: Sample) -> Any:
-    """Evaluate the NumPy spelling of an operation on a sample."""
-    scope: dict[str, Any] = {"np": np, "math": math, "inf": np.inf, "nan": np.nan}
-    places = {k: repr(v) for k, v in {**made.defaults, **sample.params}.items()}
-    if isinstance(places.get("dtype"), str):
-        places["dtype"] = sample.params.get("dtype", "")
-    if "subscripts" in places:
-        places["subscripts"] = sample.params["subscripts"]
-    if made.variadic:
-        names = [f"{made.inputs[0]}{k}" for k in range(len(sample.args))]
-        places[made.inputs[0]] = ", ".join(names)
-    else:
-        names = list(made.inputs)
-        places.update({n: n for n in names})
-    scope.update(zip(names, sample.args, strict=True))
-    return eval(made.numpy.format(**places), scope)
-
-
-@each_op
-def test_forward_equals_the_numpy_spelling(name, sample):
-    made = PRIMITIVE[name]
-    if not made.numpy or made.kind == "random":
-        return  # no NumPy spelling
-    if "vectorize" in made.numpy and any(np.size(a) == 0 for a in sample.args):
-        return  # np.vectorize refuses empty arrays
-    if "np.exp({x})" in made.numpy and np.max(np.abs(sample.args[0]), initial=0) > 700:
-        return  # the plain formula overflows here
-    (got,) = run(name, sample, sample.args)
-    with np.errstate(all="ignore"):
-        expected = np.asarray(written(made, sample))
-    assert got.dtype == expected.dtype
-    np.testing.assert_allclose(got.numpy(), expected, rtol=1e-14, atol=1e-15)
 
 
 @each_call

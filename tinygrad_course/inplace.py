@@ -170,6 +170,15 @@ def _assign_view(base: Any, value: Any, *, view: Op, view_params: dict[str, Any]
     return out
 
 
+def _spell_view(form: str, operands: list[str], params: dict[str, Any]) -> str:
+    """Write the new value and the view it fills; in NumPy, the same view of the positions."""
+    base, value = operands
+    name = {"latex": r"\mathrm{assign\_view}", "numpy": "put"}.get(form, "assign_view")
+    seen = f"positions({base})" if form == "numpy" else base  # put is a helper of setitem
+    view = params["view"].spell(form, [seen], params["view_params"])
+    return f"{name}({base}, {value}, {view})"
+
+
 assign_view: Op = register(
     Op(
         "assign_view",
@@ -185,6 +194,9 @@ assign_view: Op = register(
         like="value",
         kind="shape",
         symbol="←",
+        text=_spell_view,
+        latex=_spell_view,
+        numpy=_spell_view,
         doc="A tensor with the part seen through a view replaced.",
     )
 )
@@ -206,7 +218,7 @@ assign = register(
         symbol="←",
         text="{value}",
         latex="{value}",
-        numpy="np.broadcast_to({value}, {x}.shape).astype({x}.dtype)",
+        numpy="np.full_like({x}, {value})",
         doc="The new values of a state: the derivative passes to `value`, none to the old `x`.",
     )
 )

@@ -2,7 +2,7 @@
 
 An `Op` holds how to compute a result from NumPy arrays, one derivative rule per input, how
 mathematics writes it and how NumPy spells it. This module knows nothing of tensors, graphs or
-drawing; it only describes.
+drawing; it only describes. How notation is written is in `spelling`.
 
 A derivative rule is a function of *named* quantities that returns the cotangent of one input:
 
@@ -19,10 +19,14 @@ printed.
 
 from __future__ import annotations
 
+import ast
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any
+
+from . import errors, spelling
+from .spelling import ATOM, COMPARISON, JUXTAPOSITION, POWER, PRODUCT, SUM, UNARY, Template
 
 REGISTRY: dict[str, Op] = {}
 
@@ -30,9 +34,6 @@ REGISTRY: dict[str, Op] = {}
 recorders: list[Any] = [(), None]
 
 KINDS = ("elementwise", "reduction", "shape", "index", "linalg", "random", "custom")
-
-# Binding strengths for printers: a child is bracketed when it binds less tightly than its parent.
-SUM, PRODUCT, UNARY, POWER, ATOM = 1, 2, 3, 4, 9
 
 
 class Rule:
@@ -79,8 +80,11 @@ class Op:
         kind: one of `KINDS`.
         view: True when the result shares memory with the first input.
         symbol: the few characters a drawing puts in the operation's circle.
-        text, latex, numpy: templates over the names of inputs and parameters.
-        precedence: how tightly `text` binds.
+        text, latex, numpy: how it is written, see `spelling`; a text or LaTeX that is not given is
+            a call of the operation's name.
+        helper: Python source of the functions that `numpy` calls and NumPy lacks: short, pure, with
+            ``np`` alone, so that they run on ``jax.numpy`` too. They may call each other's helpers.
+        precedence: how tightly `text` (and `latex`) binds.
         like: names of inputs that rules use only for their shape.
         quiet: True when it has singularities, where an infinite result is an answer.
         differentiable: True when at least one input has a derivative rule.
@@ -100,6 +104,7 @@ class Op:
         "text",
         "latex",
         "numpy",
+        "helper",
         "precedence",
         "ufunc",
         "like",
@@ -121,9 +126,10 @@ class Op:
         view: bool = False,
         variadic: bool = False,
         symbol: str = "",
-        text: str = "",
-        latex: str = "",
-        numpy: str = "",
+        text: Template = "",
+        latex: Template = "",
+        numpy: Template = "",
+        helper: str = "",
         precedence: int = ATOM,
         ufunc: Any = None,
         quiet: bool = False,
@@ -141,9 +147,10 @@ class Op:
         self.view = view
         self.variadic = variadic
         self.symbol = symbol or name
-        self.text = text or f"{name}({', '.join(f'{{{n}}}' for n in inputs)})"
-        self.latex = latex
+        self.text = text or name
+        self.latex = latex or rf"\mathrm{{{{{name}}}}}".replace("_", r"\_")
         self.numpy = numpy
+        self.helper = helper
         self.precedence = precedence
         self.ufunc = ufunc
         self.quiet = quiet
@@ -167,6 +174,47 @@ class Op:
     def rule(self, position: int) -> Rule | None:
         """Return the rule of the input at `position` (all inputs of a variadic op share one)."""
         return self.rules[0 if self.variadic else position]
+
+    def spell(
+        self, form: str, operands: Sequence[str], params: dict[str, Any] | None = None
+    ) -> str:
+        """Return the operation applied to written operands, as text, LaTeX or NumPy source.
+
+        Args:
+            form: "text", "latex" or "numpy".
+            operands: the operands, in brackets where they need them (see `bounds`; for NumPy, every
+                one that is not a name or a call).
+            params: the parameters; those left out have their defaults.
+
+        Raises:
+            GraphError: an operation without a NumPy spelling, which is one of the user's own.
+
+        Example:
+            >>> import tinygrad_course as tc
+            >>> total = tc.sum.op
+            >>> total.spell("text", ["dZ[2]"], {"axis": 1, "keepdims": True})
+            'np.sum(dZ[2], axis=1, keepdims=True)'
+        """
+        template = getattr(self, form)
+        if not template:
+            raise errors.GraphError(
+                f"{self.name} has no NumPy spelling: it is an operation of your own. Compute it "
+                "from operations of the package, or give its Op a `numpy` template."
+            )
+        full = {**self.defaults, **(params or {})}
+        return spelling.fill(template, form, self.inputs, operands, full, self.defaults)
+
+    def bounds(
+        self, count: int, params: dict[str, Any] | None = None, form: str = "text"
+    ) -> list[int]:
+        """Return how tightly each of `count` operands must bind to need no brackets in `spell`.
+
+        Example:
+            >>> import tinygrad_course as tc
+            >>> tc.sub.op.bounds(2) == [SUM, SUM + 1]  # a - (b - c)
+            True
+        """
+        return spelling.bounds(lambda marks: self.spell(form, marks, params), count)
 
     def __call__(self, *inputs: Any, **params: Any) -> Any:
         """Compute on arrays, or record on tensors: what derivative rules call.
@@ -201,3 +249,63 @@ def register(op: Op) -> Op:
 def find(name: str) -> Op:
     """Return the registered operation called `name`."""
     return REGISTRY[name]
+
+
+def helper_functions() -> dict[str, str]:
+    """Return the source of every helper function of the registered operations, by its name."""
+    found: dict[str, str] = {}
+    for op in REGISTRY.values():
+        for node in ast.parse(op.helper).body if op.helper else ():
+            assert isinstance(node, ast.FunctionDef)
+            found[node.name] = ast.get_source_segment(op.helper, node) or ""
+    return found
+
+
+def helpers_of(source: str) -> list[str]:
+    r"""Return the sources of the helper functions that a program calls, each after those it calls.
+
+    Args:
+        source: NumPy source, such as a `spell` returns.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> print("\n\n".join(helpers_of("A1 = silu(Z1)")))
+        def sigmoid(z):
+            return 1 / (1 + np.exp(-z))
+        <BLANKLINE>
+        def silu(z):
+            return z * sigmoid(z)
+    """
+    known = helper_functions()
+    found: dict[str, str] = {}
+
+    def collect(text: str) -> None:
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Name) and node.id in known and node.id not in found:
+                found[node.id] = ""  # reserved: a helper may call itself
+                collect(known[node.id])
+                del found[node.id]
+                found[node.id] = known[node.id]
+
+    collect(source)
+    return list(found.values())
+
+
+__all__ = [
+    "ATOM",
+    "COMPARISON",
+    "JUXTAPOSITION",
+    "KINDS",
+    "POWER",
+    "PRODUCT",
+    "REGISTRY",
+    "SUM",
+    "UNARY",
+    "Op",
+    "Rule",
+    "find",
+    "helper_functions",
+    "helpers_of",
+    "recorders",
+    "register",
+]

@@ -112,42 +112,23 @@ def write(op: Op, params: dict[str, Any], parts: Sequence[Text], elementwise: bo
         parts: text and binding strength (see `op`) of each operand.
         elementwise: whether products are of arrays, and so written with ``*``.
     """
+    if op.name == "count":
+        return "m", ATOM
     if op.name == "mul":
         return _product(parts[0], parts[1], elementwise)
     if op.name == "pow" and parts[1][0] == "1":
         return parts[0]
     if op.name == "pow" and re.fullmatch(r"-?\d{1,3}", parts[1][0]):
-        return _bracket(parts[0], POWER + 1) + parts[1][0].translate(_SUPERSCRIPTS), POWER
+        return _bracket(parts[0], ATOM) + parts[1][0].translate(_SUPERSCRIPTS), POWER
     if op.text == f"{{{op.inputs[0]}}}":
         return parts[0]
-    if op.name == "matrix_transpose" and parts[0][0].endswith("ᵀ") and parts[0][1] == ATOM:
+    if op.name == "matrix_transpose" and parts[0][0].endswith("ᵀ"):
         return parts[0][0][:-1], ATOM
-    own = op.precedence
-    strict = op.name in ("sub", "div", "pow", "matrix_product")
-    least = [own + (strict and i > 0) for i in range(len(parts))]
-    if own == ATOM:
-        least = [0 if op.variadic or _enclosed(op.text, name) else ATOM for name in op.inputs]
-        least += [0] * (len(parts) - len(least))
+    least = op.bounds(len(parts), params)
     texts = [_bracket(part, bound) for part, bound in zip(parts, least, strict=True)]
-    if own != ATOM:  # a + (-2)
+    if op.precedence != ATOM:  # a + (-2)
         texts[1:] = [f"({t})" if t.startswith("-") else t for t in texts[1:]]
-    names = {"xs": ", ".join(texts)} if op.variadic else dict(zip(op.inputs, texts, strict=True))
-    try:
-        return op.text.format(**{k: _brief(v) for k, v in params.items()}, **names), own
-    except (KeyError, IndexError, ValueError):
-        return f"{op.name}({', '.join(part[0] for part in parts)})", ATOM
-
-
-def _enclosed(template: str, name: str) -> bool:
-    """Return whether brackets or commas enclose `name` wherever the template has it."""
-    place = re.escape(f"{{{name}}}")
-    enclosed = re.findall(rf"(?<=[(|‖]){place}(?=[)|‖,])|(?<=, ){place}(?=[),])", template)
-    return len(enclosed) == len(re.findall(place, template))
-
-
-def _brief(parameter: Any) -> str:
-    text = repr(parameter)
-    return text if len(text) <= 20 else text[:19] + "…"
+    return op.spell("text", texts, params), op.precedence
 
 
 def _bracket(part: Text, least: int) -> str:

@@ -18,9 +18,13 @@ from .special import erf
 
 @op(
     symbol="σ",
-    text="σ({x})",
-    latex=r"\sigma({x})",
-    numpy="1 / (1 + np.exp(-{x}))",
+    text="σ",
+    latex=r"\sigma",
+    numpy="sigmoid",
+    helper="""
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+""",
     dx=lambda g, y: g * (y * (1 - y)),
 )
 def sigmoid(x: Any) -> Any:
@@ -50,9 +54,7 @@ def sigmoid(x: Any) -> Any:
 
 @op(
     symbol="relu",
-    text="relu({x})",
-    latex=r"\mathrm{{relu}}({x})",
-    numpy="np.maximum({x}, 0)",
+    numpy="np.maximum(0, {x})",
     dx=lambda g, x: g * (x > 0),
 )
 def relu(x: Any) -> Any:
@@ -68,9 +70,11 @@ def relu(x: Any) -> Any:
 
 @op(
     symbol="lrelu",
-    text="leaky_relu({x})",
-    latex=r"\mathrm{{leaky\_relu}}({x})",
-    numpy="np.where({x} > 0, {x}, {negative_slope} * {x})",
+    numpy="leaky_relu",
+    helper="""
+def leaky_relu(z, negative_slope=0.01):
+    return np.where(z > 0, z, negative_slope * z)
+""",
     dx=lambda g, x, negative_slope: np.where(x > 0, g, negative_slope * g),
 )
 def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
@@ -90,9 +94,11 @@ def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
 
 @op(
     symbol="elu",
-    text="elu({x})",
-    latex=r"\mathrm{{elu}}({x})",
-    numpy="np.where({x} > 0, {x}, {alpha} * np.expm1(np.minimum({x}, 0)))",
+    numpy="elu",
+    helper="""
+def elu(z, alpha=1.0):
+    return np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0)))
+""",
     dx=lambda g, x, alpha: np.where(x > 0, g, g * alpha * np.exp(np.minimum(x, 0))),
 )
 def elu(x: Any, alpha: float = 1.0) -> Any:
@@ -115,8 +121,6 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
 
 @op(
     symbol="softplus",
-    text="softplus({x})",
-    latex=r"\mathrm{{softplus}}({x})",
     numpy="np.logaddexp(0, {x})",
     dx=lambda g, x: g * sigmoid.op(x),
 )
@@ -133,9 +137,11 @@ def softplus(x: Any) -> Any:
 
 @op(
     symbol="silu",
-    text="silu({x})",
-    latex=r"\mathrm{{silu}}({x})",
-    numpy="{x} / (1 + np.exp(-{x}))",
+    numpy="silu",
+    helper="""
+def silu(z):
+    return z * sigmoid(z)
+""",
     dx=lambda g, x: g * _silu_slope(x, sigmoid.op(x)),
 )
 def silu(x: Any) -> Any:
@@ -164,9 +170,13 @@ _ROOT_2_OVER_PI = math.sqrt(2.0 / math.pi)
 
 @op(
     symbol="gelu",
-    text="gelu({x})",
-    latex=r"\mathrm{{gelu}}({x})",
-    numpy="{x} * (1 + np.vectorize(math.erf)({x} * 0.5**0.5)) / 2",
+    text="gelu",
+    latex=r"\mathrm{{gelu}}",
+    numpy="gelu",
+    helper="""
+def gelu(z):
+    return z * (1 + erf(z / 2**0.5)) / 2
+""",
     public=False,
     dx=lambda g, x: g * _gelu_slope(x),
 )
@@ -182,9 +192,11 @@ def _gelu_slope(x: Any) -> Any:
 
 @op(
     symbol="gelu",
-    text="gelu_tanh({x})",
-    latex=r"\mathrm{{gelu}}({x})",
-    numpy="{x} * (1 + np.tanh(np.sqrt(2 / np.pi) * ({x} + 0.044715 * {x} ** 3))) / 2",
+    numpy="gelu_tanh",
+    helper="""
+def gelu_tanh(z):
+    return z * (1 + np.tanh((2 / np.pi) ** 0.5 * (z + 0.044715 * z**3))) / 2
+""",
     public=False,
     quiet=True,
     dx=lambda g, x: g * _gelu_tanh_slope(x, np.tanh(_gelu_inner(x))),
@@ -231,8 +243,6 @@ def gelu(x: Any, approximate: str = "none") -> Any:
 
 @op(
     symbol="step",
-    text="step({x})",
-    latex=r"\mathrm{{step}}({x})",
     numpy="np.heaviside({x}, 1)",
     dx=lambda g: g * 0,
 )
@@ -267,10 +277,12 @@ def _below_top(x: Any, axis: Any) -> Any:
     kind="reduction",
     quiet=True,
     symbol="softmax",
-    text="softmax({x})",
-    latex=r"\mathrm{{softmax}}({x})",
-    numpy="np.exp({x} - np.max({x}, axis={axis}, keepdims=True)) / np.sum("
-    "np.exp({x} - np.max({x}, axis={axis}, keepdims=True)), axis={axis}, keepdims=True)",
+    numpy="softmax",
+    helper="""
+def softmax(z, axis=-1):
+    e = np.exp(z - np.max(z, axis=axis, keepdims=True))  # less the largest: none overflows
+    return e / np.sum(e, axis=axis, keepdims=True)
+""",
     dx=lambda g, y, axis: y * (g - np.sum(g * y, axis=axis, keepdims=True)),
 )
 def softmax(x: Any, axis: int = -1) -> Any:
@@ -293,10 +305,12 @@ def softmax(x: Any, axis: int = -1) -> Any:
     kind="reduction",
     quiet=True,
     symbol="log softmax",
-    text="log_softmax({x})",
-    latex=r"\log\mathrm{{softmax}}({x})",
-    numpy="{x} - np.max({x}, axis={axis}, keepdims=True) - np.log(np.sum("
-    "np.exp({x} - np.max({x}, axis={axis}, keepdims=True)), axis={axis}, keepdims=True))",
+    numpy="log_softmax",
+    helper="""
+def log_softmax(z, axis=-1):
+    z = z - np.max(z, axis=axis, keepdims=True)  # less the largest: no exponential overflows
+    return z - np.log(np.sum(np.exp(z), axis=axis, keepdims=True))
+""",
     dx=lambda g, y, axis: g - np.exp(y) * np.sum(g, axis=axis, keepdims=True),
 )
 def log_softmax(x: Any, axis: int = -1) -> Any:

@@ -13,14 +13,22 @@ import numpy as np
 from .. import errors
 from ..inplace import change
 from ..messages import CAUGHT, explain_call
-from ..op import UNARY
+from ..op import COMPARISON, UNARY
 from ..tensor import Tensor, to_array
 from .define import FUNCTIONS, NUMPY, attach, function, op
 
 # --- comparison ---------------------------------------------------------------------------------
 
 
-@op(ufunc=np.equal, operator="eq", symbol="=", text="{a} == {b}", precedence=0)
+@op(
+    ufunc=np.equal,
+    operator="eq",
+    symbol="=",
+    text="{a} == {b}",
+    latex="{a} = {b}",
+    numpy="{a} == {b}",
+    precedence=COMPARISON,
+)
 def eq(a: Any, b: Any) -> Any:
     """True where a = b; no derivative.
 
@@ -36,7 +44,9 @@ def eq(a: Any, b: Any) -> Any:
     operator="ne",
     symbol="≠",
     text="{a} != {b}",
-    precedence=0,
+    latex=r"{a} \neq {b}",
+    numpy="{a} != {b}",
+    precedence=COMPARISON,
     also=("not_equal",),
 )
 def ne(a: Any, b: Any) -> Any:
@@ -49,7 +59,16 @@ def ne(a: Any, b: Any) -> Any:
     """
 
 
-@op(ufunc=np.less, operator="lt", symbol="<", text="{a} < {b}", precedence=0, also=("less",))
+@op(
+    ufunc=np.less,
+    operator="lt",
+    symbol="<",
+    text="{a} < {b}",
+    latex="{a} < {b}",
+    numpy="{a} < {b}",
+    precedence=COMPARISON,
+    also=("less",),
+)
 def lt(a: Any, b: Any) -> Any:
     """True where a < b; no derivative.
 
@@ -65,7 +84,9 @@ def lt(a: Any, b: Any) -> Any:
     operator="le",
     symbol="≤",
     text="{a} <= {b}",
-    precedence=0,
+    latex=r"{a} \leq {b}",
+    numpy="{a} <= {b}",
+    precedence=COMPARISON,
     also=("less_equal",),
 )
 def le(a: Any, b: Any) -> Any:
@@ -83,7 +104,9 @@ def le(a: Any, b: Any) -> Any:
     operator="gt",
     symbol=">",
     text="{a} > {b}",
-    precedence=0,
+    latex="{a} > {b}",
+    numpy="{a} > {b}",
+    precedence=COMPARISON,
     also=("greater",),
 )
 def gt(a: Any, b: Any) -> Any:
@@ -101,7 +124,9 @@ def gt(a: Any, b: Any) -> Any:
     operator="ge",
     symbol="≥",
     text="{a} >= {b}",
-    precedence=0,
+    latex=r"{a} \geq {b}",
+    numpy="{a} >= {b}",
+    precedence=COMPARISON,
     also=("greater_equal",),
 )
 def ge(a: Any, b: Any) -> Any:
@@ -147,7 +172,7 @@ for _question in (equal, allclose):
     attach(_question, _question.__name__)
 
 
-@op(symbol="≈", text="{a} ≈ {b}", numpy="np.isclose({a}, {b}, {rtol}, {atol}, {equal_nan})")
+@op(symbol="≈", numpy="np.isclose")
 def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
     """True where a and b agree within atol + rtol · |b|; no derivative.
 
@@ -164,7 +189,7 @@ def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: b
 
 @op(
     symbol="where",
-    numpy="np.where({condition}, {a}, {b})",
+    numpy="np.where",
     keywords={"input": "a", "other": "b"},
     da=lambda g, condition: np.where(condition, g, 0),
     db=lambda g, condition: np.where(condition, 0, g),
@@ -206,8 +231,8 @@ def _larger(g: Any, a: Any, b: Any) -> Any:
 @op(
     ufunc=np.maximum,
     symbol="max",
-    text="max({a}, {b})",
-    latex=r"\max({a}, {b})",
+    text="max",
+    latex=r"\max",
     da=lambda g, a, b: _larger(g, a, b),
     db=lambda g, a, b: _larger(g, b, a),
 )
@@ -224,8 +249,8 @@ def maximum(a: Any, b: Any) -> Any:
 @op(
     ufunc=np.minimum,
     symbol="min",
-    text="min({a}, {b})",
-    latex=r"\min({a}, {b})",
+    text="min",
+    latex=r"\min",
     da=lambda g, a, b: _larger(g, b, a),
     db=lambda g, a, b: _larger(g, a, b),
 )
@@ -241,8 +266,9 @@ def minimum(a: Any, b: Any) -> Any:
 
 @op(
     symbol="clamp",
-    text="clamp({x}, {low}, {high})",
-    numpy="np.minimum(np.maximum({x}, {low}), {high})",
+    text="clamp",
+    latex=r"\mathrm{{clamp}}",
+    numpy="np.clip",
     public=False,
     dx=lambda g, x, low, high: g * ((x >= low) & (x <= high)),
     dlow=lambda g, x, low, high: g * ((x < low) & (low < high)),
@@ -297,7 +323,13 @@ attach(_clamp_, "clamp_", "clip_")
 # --- logic on booleans --------------------------------------------------------------------------
 
 
-@op(ufunc=np.logical_and, symbol="∧", text="{a} and {b}", precedence=0)
+@op(
+    ufunc=np.logical_and,
+    symbol="∧",
+    text="{a} and {b}",
+    latex=r"{a} \land {b}",
+    precedence=COMPARISON,
+)
 def logical_and(a: Any, b: Any) -> Any:
     """True where both are; no derivative.
 
@@ -308,7 +340,13 @@ def logical_and(a: Any, b: Any) -> Any:
     """
 
 
-@op(ufunc=np.logical_or, symbol="∨", text="{a} or {b}", precedence=0)
+@op(
+    ufunc=np.logical_or,
+    symbol="∨",
+    text="{a} or {b}",
+    latex=r"{a} \lor {b}",
+    precedence=COMPARISON,
+)
 def logical_or(a: Any, b: Any) -> Any:
     """True where one is; no derivative.
 
@@ -319,7 +357,13 @@ def logical_or(a: Any, b: Any) -> Any:
     """
 
 
-@op(ufunc=np.logical_xor, symbol="⊕", text="{a} xor {b}", precedence=0)
+@op(
+    ufunc=np.logical_xor,
+    symbol="⊕",
+    text="{a} xor {b}",
+    latex=r"{a} \oplus {b}",
+    precedence=COMPARISON,
+)
 def logical_xor(a: Any, b: Any) -> Any:
     """True where exactly one is; no derivative.
 
@@ -330,7 +374,13 @@ def logical_xor(a: Any, b: Any) -> Any:
     """
 
 
-@op(ufunc=np.logical_not, symbol="¬", text="not {x}", precedence=0)
+@op(
+    ufunc=np.logical_not,
+    symbol="¬",
+    text="not {x}",
+    latex=r"\lnot {x}",
+    precedence=COMPARISON,
+)
 def logical_not(x: Any) -> Any:
     """True where x is not; no derivative.
 
@@ -341,22 +391,54 @@ def logical_not(x: Any) -> Any:
     """
 
 
-@op(ufunc=np.bitwise_and, operator="and", symbol="&", text="{a} & {b}", precedence=0, public=False)
+@op(
+    ufunc=np.bitwise_and,
+    operator="and",
+    symbol="&",
+    text="{a} & {b}",
+    latex=r"{a} \mathbin{{\&}} {b}",
+    numpy="{a} & {b}",
+    precedence=COMPARISON,
+    public=False,
+)
 def bitwise_and(a: Any, b: Any) -> Any:
     """Bitwise (for booleans: logical) and."""
 
 
-@op(ufunc=np.bitwise_or, operator="or", symbol="|", text="{a} | {b}", precedence=0, public=False)
+@op(
+    ufunc=np.bitwise_or,
+    operator="or",
+    symbol="|",
+    text="{a} | {b}",
+    latex=r"{a} \mid {b}",
+    numpy="{a} | {b}",
+    precedence=COMPARISON,
+    public=False,
+)
 def bitwise_or(a: Any, b: Any) -> Any:
     """Bitwise (for booleans: logical) or."""
 
 
-@op(ufunc=np.bitwise_xor, operator="xor", symbol="^", text="{a} ^ {b}", precedence=0, public=False)
+@op(
+    ufunc=np.bitwise_xor,
+    operator="xor",
+    symbol="^",
+    numpy="{a} ^ {b}",
+    public=False,
+)
 def bitwise_xor(a: Any, b: Any) -> Any:
     """Bitwise (for booleans: logical) exclusive or."""
 
 
-@op(ufunc=np.invert, operator="invert", symbol="~", text="~{x}", precedence=UNARY, public=False)
+@op(
+    ufunc=np.invert,
+    operator="invert",
+    symbol="~",
+    text="~{x}",
+    latex=r"{{\sim}}{x}",
+    precedence=UNARY,
+    public=False,
+)
 def bitwise_not(x: Any) -> Any:
     """Bitwise (for booleans: logical) not."""
 

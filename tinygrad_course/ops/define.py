@@ -19,6 +19,7 @@ from ..inplace import change
 from ..messages import CAUGHT, explain_call, plain
 from ..node import PYTHON_NUMBERS
 from ..op import ATOM, Op, register
+from ..spelling import Template
 from ..tensor import Tensor, apply, as_tensor
 
 # NumPy function or ufunc -> what to call when it is given a tensor.
@@ -54,9 +55,10 @@ def op(
     view: bool = False,
     like: str = "",
     symbol: str = "",
-    text: str = "",
-    latex: str = "",
-    numpy: str = "",
+    text: Template = "",
+    latex: Template = "",
+    numpy: Template = "",
+    helper: str = "",
     precedence: int = ATOM,
     ufunc: Any = None,
     fast: Any = None,
@@ -76,9 +78,11 @@ def op(
         view: the result shares the first input's memory.
         like: inputs (space separated) that rules use only for their shape.
         symbol: what a drawing writes in the operation's circle.
-        text: how an equation writes it, as a template over inputs and parameters.
+        text: how an equation writes it: a function's name, or a template over inputs and
+            parameters (see `spelling`); by default a call of the operation's own name.
         latex: the same for LaTeX.
-        numpy: the same for NumPy source.
+        numpy: the same for NumPy source; by default a call of the ufunc.
+        helper: source of a small function that `numpy` calls and NumPy lacks.
         precedence: how tightly `text` binds.
         ufunc: a NumPy ufunc that is the forward (the function's body is then not used); calling
             it on a tensor records this operation.
@@ -118,7 +122,8 @@ def op(
                 symbol=symbol,
                 text=text,
                 latex=latex,
-                numpy=numpy or (f"np.{ufunc.__name__}({_args(inputs)})" if ufunc else ""),
+                numpy=numpy or (f"np.{ufunc.__name__}" if ufunc else ""),
+                helper=helper,
                 precedence=precedence,
                 ufunc=ufunc,
                 quiet=quiet,
@@ -220,10 +225,6 @@ def _signature(forward: Callable[..., Any]) -> tuple[tuple[str, ...], dict[str, 
         else:
             inputs.append(name)
     return tuple(inputs), defaults, variadic
-
-
-def _args(names: tuple[str, ...]) -> str:
-    return ", ".join(f"{{{name}}}" for name in names)
 
 
 def _rename(kwargs: dict[str, Any], names: list[str], keywords: dict[str, str]) -> dict[str, Any]:

@@ -153,7 +153,7 @@ def _log_safe(a: Any) -> Any:
     operator="pow",
     symbol="^",
     text="{a}^{b}",
-    latex="{a}^{{{b}}}",
+    latex="{{{a}}}^{{{b}}}",
     numpy="{a} ** {b}",
     precedence=POWER,
     also=("power",),
@@ -180,6 +180,7 @@ def pow(a: Any, b: Any) -> Any:
     symbol="|·|",
     text="|{x}|",
     latex=r"\left|{x}\right|",
+    numpy="np.abs",
     also=("absolute",),
     dx=lambda g, x: g * np.sign(x),
 )
@@ -209,6 +210,7 @@ def sign(x: Any) -> Any:
     symbol="√",
     text="√{x}",
     latex=r"\sqrt{{{x}}}",
+    precedence=POWER,
     quiet=True,
     dx=lambda g, y: g / (2 * y),
 )
@@ -226,7 +228,7 @@ def sqrt(x: Any) -> Any:
     ufunc=np.square,
     symbol="²",
     text="{x}²",
-    latex="{x}^2",
+    latex="{{{x}}}^2",
     precedence=POWER,
     dx=lambda g, x: g * (2 * x),
 )
@@ -267,7 +269,7 @@ UFUNC_OPS[np.reciprocal] = reciprocal.op
 # --- exponentials and logarithms ----------------------------------------------------------------
 
 
-@op(ufunc=np.exp, latex=r"\exp({x})", quiet=True, dx=lambda g, y: g * y)
+@op(ufunc=np.exp, latex=r"\exp", quiet=True, dx=lambda g, y: g * y)
 def exp(x: Any) -> Any:
     """Exponential: y = eˣ, with dx = g y.
 
@@ -289,7 +291,7 @@ def expm1(x: Any) -> Any:
     """
 
 
-@op(ufunc=np.log, latex=r"\log({x})", quiet=True, dx=lambda g, x: g / x)
+@op(ufunc=np.log, latex=r"\log", quiet=True, dx=lambda g, x: g / x)
 def log(x: Any) -> Any:
     """Natural logarithm: y = log x, with dx = g / x.
 
@@ -311,7 +313,7 @@ def log1p(x: Any) -> Any:
     """
 
 
-@op(ufunc=np.log2, quiet=True, latex=r"\log_2({x})", dx=lambda g, x: g / (x * _LN2))
+@op(ufunc=np.log2, quiet=True, latex=r"\log_2", dx=lambda g, x: g / (x * _LN2))
 def log2(x: Any) -> Any:
     """Logarithm to base 2, with dx = g / (x log 2).
 
@@ -322,7 +324,7 @@ def log2(x: Any) -> Any:
     """
 
 
-@op(ufunc=np.log10, quiet=True, latex=r"\log_{{10}}({x})", dx=lambda g, x: g / (x * _LN10))
+@op(ufunc=np.log10, quiet=True, latex=r"\log_{{10}}", dx=lambda g, x: g / (x * _LN10))
 def log10(x: Any) -> Any:
     """Logarithm to base 10, with dx = g / (x log 10).
 
@@ -336,7 +338,7 @@ def log10(x: Any) -> Any:
 # --- trigonometry -------------------------------------------------------------------------------
 
 
-@op(ufunc=np.sin, latex=r"\sin({x})", quiet=True, dx=lambda g, x: g * np.cos(x))
+@op(ufunc=np.sin, latex=r"\sin", quiet=True, dx=lambda g, x: g * np.cos(x))
 def sin(x: Any) -> Any:
     """Sine: y = sin x (radians), with dx = g cos x.
 
@@ -347,7 +349,7 @@ def sin(x: Any) -> Any:
     """
 
 
-@op(ufunc=np.cos, latex=r"\cos({x})", quiet=True, dx=lambda g, x: -g * np.sin(x))
+@op(ufunc=np.cos, latex=r"\cos", quiet=True, dx=lambda g, x: -g * np.sin(x))
 def cos(x: Any) -> Any:
     """Cosine: y = cos x (radians), with dx = −g sin x.
 
@@ -358,7 +360,7 @@ def cos(x: Any) -> Any:
     """
 
 
-@op(ufunc=np.tan, latex=r"\tan({x})", quiet=True, dx=lambda g, y: g * (1 + y * y))
+@op(ufunc=np.tan, latex=r"\tan", quiet=True, dx=lambda g, y: g * (1 + y * y))
 def tan(x: Any) -> Any:
     """Tangent: y = tan x (radians), with dx = g (1 + y²).
 
@@ -369,7 +371,13 @@ def tan(x: Any) -> Any:
     """
 
 
-@op(ufunc=np.arcsin, quiet=True, also=("asin",), dx=lambda g, x: g / np.sqrt(1 - x * x))
+@op(
+    ufunc=np.arcsin,
+    latex=r"\arcsin",
+    quiet=True,
+    also=("asin",),
+    dx=lambda g, x: g / np.sqrt(1 - x * x),
+)
 def arcsin(x: Any) -> Any:
     """Inverse sine, in radians: dx = g / √(1 − x²).
 
@@ -380,7 +388,13 @@ def arcsin(x: Any) -> Any:
     """
 
 
-@op(ufunc=np.arccos, quiet=True, also=("acos",), dx=lambda g, x: -g / np.sqrt(1 - x * x))
+@op(
+    ufunc=np.arccos,
+    latex=r"\arccos",
+    quiet=True,
+    also=("acos",),
+    dx=lambda g, x: -g / np.sqrt(1 - x * x),
+)
 def arccos(x: Any) -> Any:
     """Inverse cosine, in radians: dx = −g / √(1 − x²).
 
@@ -391,7 +405,7 @@ def arccos(x: Any) -> Any:
     """
 
 
-@op(ufunc=np.arctan, also=("atan",), dx=lambda g, x: g / (1 + x * x))
+@op(ufunc=np.arctan, latex=r"\arctan", also=("atan",), dx=lambda g, x: g / (1 + x * x))
 def arctan(x: Any) -> Any:
     """Inverse tangent, in radians: dx = g / (1 + x²).
 
@@ -402,7 +416,7 @@ def arctan(x: Any) -> Any:
     """
 
 
-@op(ufunc=np.sinh, quiet=True, latex=r"\sinh({x})", dx=lambda g, x: g * np.cosh(x))
+@op(ufunc=np.sinh, quiet=True, latex=r"\sinh", dx=lambda g, x: g * np.cosh(x))
 def sinh(x: Any) -> Any:
     """Hyperbolic sine, with dx = g cosh x.
 
@@ -413,7 +427,7 @@ def sinh(x: Any) -> Any:
     """
 
 
-@op(ufunc=np.cosh, quiet=True, latex=r"\cosh({x})", dx=lambda g, x: g * np.sinh(x))
+@op(ufunc=np.cosh, quiet=True, latex=r"\cosh", dx=lambda g, x: g * np.sinh(x))
 def cosh(x: Any) -> Any:
     """Hyperbolic cosine, with dx = g sinh x.
 
@@ -424,7 +438,7 @@ def cosh(x: Any) -> Any:
     """
 
 
-@op(ufunc=np.tanh, latex=r"\tanh({x})", dx=lambda g, y: g * (1 - y * y))
+@op(ufunc=np.tanh, latex=r"\tanh", dx=lambda g, y: g * (1 - y * y))
 def tanh(x: Any) -> Any:
     """Hyperbolic tangent: y = tanh x, with dx = g (1 − y²).
 
@@ -438,7 +452,7 @@ def tanh(x: Any) -> Any:
 # --- rounding -----------------------------------------------------------------------------------
 
 
-@op(ufunc=np.floor, latex=r"\lfloor {x} \rfloor", dx=lambda g: np.zeros_like(g))
+@op(ufunc=np.floor, latex=r"\lfloor{{{x}}}\rfloor", dx=lambda g: np.zeros_like(g))
 def floor(x: Any) -> Any:
     """Largest integer not above x; the derivative is 0.
 
@@ -449,7 +463,7 @@ def floor(x: Any) -> Any:
     """
 
 
-@op(ufunc=np.ceil, latex=r"\lceil {x} \rceil", dx=lambda g: np.zeros_like(g))
+@op(ufunc=np.ceil, latex=r"\lceil{{{x}}}\rceil", dx=lambda g: np.zeros_like(g))
 def ceil(x: Any) -> Any:
     """Smallest integer not below x; the derivative is 0.
 
@@ -461,7 +475,7 @@ def ceil(x: Any) -> Any:
 
 
 @op(
-    numpy="np.round({x}, {decimals})",
+    numpy="np.round",
     overrides=(np.round,),
     dx=lambda g: np.zeros_like(g),
 )
@@ -481,6 +495,7 @@ def round(x: Any, decimals: int = 0) -> Any:
     operator="floordiv",
     symbol="//",
     text="{a} // {b}",
+    latex=r"\lfloor\frac{{{a}}}{{{b}}}\rfloor",
     numpy="{a} // {b}",
     precedence=PRODUCT,
     quiet=True,
@@ -500,6 +515,7 @@ def floor_divide(a: Any, b: Any) -> Any:
     operator="mod",
     symbol="%",
     text="{a} mod {b}",
+    latex=r"{a} \bmod {b}",
     numpy="{a} % {b}",
     precedence=PRODUCT,
     quiet=True,
@@ -523,7 +539,7 @@ def remainder(a: Any, b: Any) -> Any:
     symbol="cast",
     text="{x}",
     latex="{x}",
-    numpy="np.asarray({x}).astype('{dtype}')",
+    numpy="np.asarray({x}, dtype={dtype})",
     public=False,
     quiet=True,
     dx=lambda g: g,

@@ -15,6 +15,7 @@ from .. import errors
 from ..inplace import assign, change
 from ..node import NO_PARAMS
 from ..op import Op, register
+from ..spelling import subscript
 from ..tensor import Tensor, apply, as_tensor, to_array
 from .compare import where
 from .define import NUMPY, attach, function, op
@@ -92,6 +93,27 @@ def _place_forward(g: Any, pattern: Any, *arrays: Any, index: Any = ()) -> Any:
     return out
 
 
+def _spell_select(form: str, operands: list[str], params: dict[str, Any]) -> str:
+    x, *arrays = operands
+    return f"{x}[{subscript(params['index'], arrays, form)}]"
+
+
+def _spell_place(form: str, operands: list[str], params: dict[str, Any]) -> str:
+    """Write the index as brackets without an array; in NumPy, as the positions it selects."""
+    g, pattern, *arrays = operands
+    name = r"\mathrm{place}" if form == "latex" else "place"
+    selected = f"positions({pattern})" if form == "numpy" else ""
+    return f"{name}({g}, {pattern}, {selected}[{subscript(params['index'], arrays, form)}])"
+
+
+def _spell_put(form: str, operands: list[str], params: dict[str, Any]) -> str:
+    """Write the index likewise."""
+    x, value, *arrays = operands
+    name = {"latex": r"\mathrm{setitem}", "numpy": "put"}.get(form, "setitem")
+    selected = f"positions({x})" if form == "numpy" else ""
+    return f"{name}({x}, {value}, {selected}[{subscript(params['index'], arrays, form)}])"
+
+
 # Variadic: the first input is the tensor, the others the arrays of the index.
 select: Op = register(
     Op(
@@ -105,7 +127,9 @@ select: Op = register(
         variadic=True,
         like="xs[0]",
         symbol="[ ]",
-        text="{x}[{index}]",
+        text=_spell_select,
+        latex=_spell_select,
+        numpy=_spell_select,
         doc="Select elements, as x[index].",
     )
 )
@@ -121,7 +145,19 @@ place: Op = register(
         variadic=True,
         like="xs[0]",
         symbol="place",
-        text="place({x}, {index})",
+        text=_spell_place,
+        latex=_spell_place,
+        numpy=_spell_place,
+        helper="""
+def positions(x):
+    # Number the elements of x: 0, 1, 2 … in the shape of x.
+    return np.reshape(np.arange(np.size(x)), np.shape(x))
+
+def place(g, x, at):
+    # Zeros in the shape of x, plus g at the positions `at`; what meets at one adds up.
+    total = np.bincount(np.ravel(at), np.ravel(g), np.size(x))
+    return np.reshape(total, np.shape(x)).astype(np.result_type(g))
+""",
         doc="Zeros of a pattern's shape, plus given values at an index: the adjoint of getitem.",
     )
 )
@@ -153,7 +189,17 @@ put: Op = register(
         variadic=True,
         like="xs[0]",
         symbol="[ ]←",
-        text="{x} with [{index}] = {value}",
+        text=_spell_put,
+        latex=_spell_put,
+        numpy=_spell_put,
+        helper="""
+def put(x, value, at):
+    # A copy of x with the elements at the positions `at` replaced by value.
+    value = np.reshape(value, np.shape(value)[max(0, np.ndim(value) - np.ndim(at)) :])
+    value = np.broadcast_to(value, np.shape(at))
+    replaced = place(np.ones_like(value), x, at) > 0
+    return np.where(replaced, place(value, x, at), x).astype(x.dtype)
+""",
         doc="A copy with the selected elements replaced.",
     )
 )
@@ -216,7 +262,7 @@ def _check_range(index: Any, length: int, name: str) -> None:
     kind="index",
     like="x",
     symbol="gather",
-    numpy="np.take_along_axis({x}, {index}, {axis})",
+    numpy="np.take_along_axis({x}, {index}, axis={axis})",
     public=False,
     dx=lambda g, x, index, axis: _scatter(g, x, index, axis),
 )
@@ -228,8 +274,14 @@ def take_along_axis(x: Any, index: Any, axis: int = -1) -> Any:
 @op(
     kind="index",
     symbol="gather",
-    numpy="{x}[tuple({index} if k == {axis} else i "
-    "for k, i in enumerate(np.ogrid[tuple(map(slice, {index}.shape))]))]",
+    numpy="gather({x}, {index}, {axis})",
+    helper="""
+def gather(x, index, axis):
+    # Pick x[…, index, …] along an axis; the other axes of index may be shorter than those of x.
+    axis = axis % np.ndim(x)
+    lengths = [None if k == axis else n for k, n in enumerate(np.shape(index))]
+    return np.take_along_axis(x[tuple(map(slice, lengths))], index, axis=axis)
+""",
     public=False,
     like="x",
     dx=lambda g, x, index, axis: _scatter(g, x, index, axis),
@@ -242,6 +294,7 @@ def gather_along(x: Any, index: Any, *, axis: int = 0) -> Any:
 @op(
     kind="index",
     symbol="scatter+",
+    numpy="{x} + place({source}, {x}, gather(positions({x}), {index}, {axis}))",
     public=False,
     dx=lambda g: g,
     dsource=lambda g, index, axis: gather_along.op(g, index, axis=axis),
@@ -256,6 +309,25 @@ def scatter_into(x: Any, index: Any, source: Any, *, axis: int = 0) -> Any:
 def _scatter(g: Any, x: Any, index: Any, axis: int) -> Any:
     """Return the adjoint of a gather: zeros like `x`, plus g at the places it came from."""
     return scatter_into.op(np.zeros_like(x), index, g, axis=axis)
+
+
+def _spell_one_hot(form: str, operands: list[str], params: dict[str, Any]) -> str:
+    """Write a comparison with the class numbers, laid along the axis."""
+    later = "".join(", None" for _ in range(-1 - params["axis"]))
+    classes = f"np.arange({params['classes']})" + (f"[:{later}]" if later else "")
+    return f"1.0 * ({operands[0]} == {classes})"
+
+
+@op(
+    kind="index",
+    symbol="one-hot",
+    numpy=_spell_one_hot,
+    public=False,
+)
+def one_hot(index: Any, *, classes: int = 2, axis: int = -1) -> Any:
+    """Class numbers, of length 1 along `axis`, as vectors with a single 1; `axis` is negative."""
+    numbers = np.arange(classes).reshape((-1,) + (1,) * (-1 - axis))
+    return (index == numbers).astype(np.float64)
 
 
 @function()

@@ -26,6 +26,8 @@ def _part(g: Any, i: int, xs: Any, axis: int) -> Any:
     kind="shape",
     like="xs",
     symbol="cat",
+    text="cat",
+    latex=r"\mathrm{{cat}}",
     numpy="np.concatenate([{xs}], axis={axis})",
     public=False,
     dxs=lambda g, i, xs, axis: _part(g, i, xs, axis),
@@ -115,7 +117,7 @@ def vstack(tensors: Any) -> Any:
 @op(
     kind="shape",
     symbol="flip",
-    numpy="np.flip({x}, {axis})",
+    numpy="np.flip",
     overrides=(np.flip,),
     dx=lambda g, axis: np.flip(g, axis),
 )
@@ -277,6 +279,8 @@ def repeat(x: Any, *sizes_: Any) -> Any:
     kind="shape",
     like="x",
     symbol="pad",
+    text="pad",
+    latex=r"\mathrm{{pad}}",
     numpy="np.pad({x}, {widths}, constant_values={value})",
     public=False,
     dx=lambda g, widths: g[

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import errors
-from ..op import PRODUCT, SUM
+from ..op import JUXTAPOSITION, PRODUCT, SUM
 from ..tensor import Tensor, apply, as_tensor
 from .define import NUMPY, attach, function, op
 from .elementwise import mul
@@ -21,7 +21,7 @@ from .shape import broadcast_like, insert_axes, unsqueeze
     text="{a} {b}",
     latex="{a} {b}",
     numpy="{a} @ {b}",
-    precedence=PRODUCT,
+    precedence=JUXTAPOSITION,
     public=False,
     da=lambda g, b: g @ b.mT,
     db=lambda g, a: a.mT @ g,
@@ -235,7 +235,7 @@ def _unused(letters: str) -> list[str]:
 @op(
     kind="linalg",
     symbol="einsum",
-    numpy="np.einsum('{subscripts}', {xs})",
+    numpy="np.einsum({subscripts}, {xs})",
     public=False,
     dxs=_einsum_rule,
 )

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..op import SUM, UNARY
 from .activation import sigmoid
 from .compare import clip_between
 from .define import op
@@ -34,8 +35,9 @@ def _log_odds(a: Any) -> Any:
 @op(
     symbol="L",
     text="-({target} * log({a}) + (1 - {target}) * log(1 - {a}))",
-    latex=r"-\left({target}\log {a} + (1 - {target})\log(1 - {a})\right)",
+    latex=r"-\left({target} \odot \log({a}) + (1 - {target}) \odot \log(1 - {a})\right)",
     numpy="-({target} * np.log({a}) + (1 - {target}) * np.log(1 - {a}))",
+    precedence=UNARY,
     public=False,
     da=lambda g, a, target: g * (a - target) / np.maximum(a * (1 - a), 1e-12),
     dtarget=lambda g, a: g * _log_odds(a),
@@ -57,8 +59,14 @@ def bce(a: Any, target: Any) -> Any:
 @op(
     symbol="L",
     text="max({z}, 0) - {z} * {target} + log(1 + exp(-|{z}|))",
-    latex=r"\max({z}, 0) - {z}\,{target} + \log(1 + e^{{-|{z}|}})",
-    numpy="np.logaddexp(0, {z}) - {z} * {target}",
+    latex=r"\max({z}, 0) - {z} \odot {target} + \log(1 + \exp(-\left|{z}\right|))",
+    numpy="bce_with_logits",
+    helper="""
+def bce_with_logits(z, y):
+    # The cross-entropy of sigmoid(z), log(1 + exp(z)) - z y, written so that nothing overflows.
+    return np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z)))
+""",
+    precedence=SUM,
     public=False,
     dz=lambda g, z, target: g * (sigmoid.op(z) - target),
     dtarget=lambda g, z: -g * z,
@@ -70,10 +78,12 @@ def bce_with_logits(z: Any, target: Any) -> Any:
 
 @op(
     symbol="L",
-    text="huber({a} - {target})",
-    latex=r"L_\delta({a} - {target})",
-    numpy="np.where(np.abs({a} - {target}) <= {delta}, 0.5 * ({a} - {target}) ** 2, "
-    "{delta} * (np.abs({a} - {target}) - 0.5 * {delta}))",
+    numpy="huber",
+    helper="""
+def huber(a, y, delta=1.0):
+    d = np.abs(a - y)
+    return np.where(d <= delta, d**2 / 2, delta * (d - delta / 2))
+""",
     public=False,
     da=lambda g, a, target, delta: g * clip_between.op(a - target, -delta, delta),
     dtarget=lambda g, a, target, delta: -g * clip_between.op(a - target, -delta, delta),

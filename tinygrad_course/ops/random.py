@@ -14,13 +14,19 @@ from ..random import default_generator
 from .define import op
 
 
+def _spell(form: str, operands: list[str], params: dict[str, Any]) -> str:
+    """Write the draw; with keep = 0 nothing is kept, and nothing divided by 0."""
+    keep = params["keep"]
+    return f"(rng.random(np.shape({operands[0]})) < {keep}) / {keep or 1}"
+
+
 @op(
     kind="random",
     like="pattern",
     symbol="mask",
-    text="mask({pattern})",
-    latex=r"D",
-    numpy="(rng.random(np.shape({pattern})) < {keep}) / {keep}",
+    text="mask({pattern}, keep={keep})",
+    latex=r"\mathrm{{mask}}({pattern}, \mathrm{{keep}}={keep})",
+    numpy=_spell,
     public=False,
 )
 def bernoulli_mask(pattern: Any, *, keep: float = 0.5, generator: Any = None) -> Any:

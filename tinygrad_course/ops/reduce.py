@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import errors
+from ..spelling import options
 from ..tensor import Tensor, apply
 from .compare import maximum, minimum, where
 from .define import NUMPY, function, op
@@ -48,9 +49,9 @@ def _keep(y: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     kind="reduction",
     like="x",
     symbol="Σ",
-    text="sum({x})",
-    latex=r"\sum {x}",
-    numpy="np.sum({x}, axis={axis}, keepdims={keepdims})",
+    text="np.sum",
+    latex=r"\mathrm{{np.sum}}",
+    numpy="np.sum",
     overrides=(np.sum,),
     dx=lambda g, x, axis, keepdims: _spread(g, x, axis, keepdims),
 )
@@ -78,6 +79,15 @@ def _count(x: Any, *, axis: Any = None) -> float:
     return float(math.prod(shape[a] for a in axes))
 
 
+def _spell_count(form: str, operands: list[str], params: dict[str, Any]) -> str:
+    """Write the number of elements along axes as a product of lengths."""
+    (x,), axis = operands, params["axis"]
+    if axis is None:
+        return f"np.size({x})"
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    return " * ".join(f"np.shape({x})[{a}]" for a in axes) or "1"
+
+
 def _m(x: Any, axis: Any) -> Any:
     """Return the number of elements along axes: a plain number, or recorded for a tensor."""
     return x.size if axis is None and type(x) is np.ndarray else count.op(x, axis=axis)
@@ -86,9 +96,7 @@ def _m(x: Any, axis: Any) -> Any:
 @op(
     kind="reduction",
     symbol="m",
-    text="m",
-    latex="m",
-    numpy="np.size({x}) / np.size(np.sum({x}, axis={axis}))",
+    numpy=_spell_count,
     public=False,
 )
 def count(x: Any, *, axis: Any = None) -> Any:
@@ -102,9 +110,9 @@ def count(x: Any, *, axis: Any = None) -> Any:
     kind="reduction",
     like="x",
     symbol="mean",
-    text="mean({x})",
-    latex=r"\frac{{1}}{{m}}\sum {x}",
-    numpy="np.mean({x}, axis={axis}, keepdims={keepdims})",
+    text="np.mean",
+    latex=r"\mathrm{{np.mean}}",
+    numpy="np.mean",
     overrides=(np.mean,),
     dx=lambda g, x, axis, keepdims: _spread(g / _m(x, axis), x, axis, keepdims),
 )
@@ -141,7 +149,9 @@ def _ties(g: Any, y: Any, x: Any, axis: Any, keepdims: bool) -> Any:
 @op(
     kind="reduction",
     symbol="max",
-    numpy="np.max({x}, axis={axis}, keepdims={keepdims})",
+    text="np.max",
+    latex=r"\mathrm{{np.max}}",
+    numpy="np.max",
     overrides=(np.max, np.amax),
     dx=lambda g, y, x, axis, keepdims: _ties(g, y, x, axis, keepdims),
 )
@@ -159,7 +169,9 @@ def amax(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 @op(
     kind="reduction",
     symbol="min",
-    numpy="np.min({x}, axis={axis}, keepdims={keepdims})",
+    text="np.min",
+    latex=r"\mathrm{{np.min}}",
+    numpy="np.min",
     overrides=(np.min, np.amin),
     dx=lambda g, y, x, axis, keepdims: _ties(g, y, x, axis, keepdims),
 )
@@ -177,7 +189,9 @@ def amin(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 @op(
     kind="reduction",
     symbol="argmax",
-    numpy="np.argmax({x}, axis={axis}, keepdims={keepdims})",
+    text="np.argmax",
+    latex=r"\mathrm{{np.argmax}}",
+    numpy="np.argmax",
     overrides=(np.argmax,),
 )
 def argmax(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
@@ -194,7 +208,9 @@ def argmax(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 @op(
     kind="reduction",
     symbol="argmin",
-    numpy="np.argmin({x}, axis={axis}, keepdims={keepdims})",
+    text="np.argmin",
+    latex=r"\mathrm{{np.argmin}}",
+    numpy="np.argmin",
     overrides=(np.argmin,),
 )
 def argmin(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
@@ -310,9 +326,14 @@ def _prod_first(x: Any) -> Any:
     kind="reduction",
     quiet=True,
     symbol="logΣexp",
-    text="logsumexp({x})",
-    latex=r"\log\sum\exp({x})",
-    numpy="np.log(np.sum(np.exp({x}), axis={axis}, keepdims={keepdims}))",
+    numpy="logsumexp",
+    helper="""
+def logsumexp(x, axis=None, keepdims=False):
+    top = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
+    top = np.where(np.isfinite(top), top, 0)  # taken out, so that no exponential overflows
+    y = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+    return y if keepdims else np.squeeze(y, axis=axis)
+""",
     dx=lambda g, y, x, axis, keepdims: (
         _keep(g, x, axis, keepdims) * np.exp(x - _keep(y, x, axis, keepdims))
     ),
@@ -334,12 +355,21 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return y if keepdims else np.squeeze(y, axis=axis)
 
 
+def _spell_norm(form: str, operands: list[str], params: dict[str, Any]) -> str:
+    """Write bars, or a call where axes matter."""
+    (x,) = operands
+    more = options(params, {"axis": None, "keepdims": False}, form)
+    if more:
+        return rf"\mathrm{{norm}}({x}{more})" if form == "latex" else f"norm({x}{more})"
+    return rf"\left\|{x}\right\|_2" if form == "latex" else f"‖{x}‖"
+
+
 @op(
     kind="reduction",
     symbol="‖·‖",
-    text="‖{x}‖",
-    latex=r"\left\|{x}\right\|_2",
-    numpy="np.sqrt(np.sum({x} * {x}, axis={axis}, keepdims={keepdims}))",
+    text=_spell_norm,
+    latex=_spell_norm,
+    numpy="np.sqrt(np.sum(np.square({x}){options}))",
     public=False,
     dx=lambda g, y, x, axis, keepdims: x * _keep(_over(g, y), x, axis, keepdims),
 )
@@ -430,7 +460,9 @@ def std(x: Any, axis: Any = None, correction: Any = 1, keepdims: bool = False) -
 @op(
     kind="reduction",
     symbol="cumΣ",
-    numpy="np.cumsum({x}, axis={axis})",
+    text="np.cumsum",
+    latex=r"\mathrm{{np.cumsum}}",
+    numpy="np.cumsum",
     overrides=(np.cumsum,),
     like="x",
     dx=lambda g, x, axis: (
@@ -453,7 +485,9 @@ def cumsum(x: Any, axis: Any = None) -> Any:
 @op(
     kind="reduction",
     symbol="all",
-    numpy="np.all({x}, axis={axis}, keepdims={keepdims})",
+    text="np.all",
+    latex=r"\mathrm{{np.all}}",
+    numpy="np.all",
     overrides=(np.all,),
 )
 def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
@@ -470,7 +504,9 @@ def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 @op(
     kind="reduction",
     symbol="any",
-    numpy="np.any({x}, axis={axis}, keepdims={keepdims})",
+    text="np.any",
+    latex=r"\mathrm{{np.any}}",
+    numpy="np.any",
     overrides=(np.any,),
 )
 def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import errors
+from ..op import POWER
 from ..tensor import apply
 from .define import NUMPY, attach, function, op
 
@@ -23,7 +24,15 @@ from .define import NUMPY, attach, function, op
     kind="reduction",
     like="x pattern",
     symbol="Σ",
-    text="sum_like({x}, {pattern})",
+    numpy="sum_like",
+    helper="""
+def sum_like(x, pattern):
+    # Sum over the axes along which an array of the pattern's shape was broadcast.
+    shape = np.shape(pattern)
+    new = np.ndim(x) - len(shape)
+    axes = (*range(new), *(new + k for k, n in enumerate(shape) if n == 1))
+    return np.reshape(np.sum(x, axis=axes), shape)
+""",
     public=False,
     dx=lambda g, x: broadcast_like.op(g, x),  # type: ignore[has-type]  # defined below
 )
@@ -44,8 +53,7 @@ def sum_like(x: Any, pattern: Any) -> Any:
     view=True,
     like="x pattern",
     symbol="expand",
-    text="{x}",
-    numpy="np.broadcast_to({x}, {pattern}.shape)",
+    numpy="np.broadcast_to({x}, np.shape({pattern}))",
     public=False,
     dx=lambda g, x: sum_like.op(g, x),
 )
@@ -66,8 +74,7 @@ def broadcast_like(x: Any, pattern: Any) -> Any:
     view=True,
     like="x pattern",
     symbol="reshape",
-    text="{x}",
-    numpy="np.reshape({x}, {pattern}.shape)",
+    numpy="np.reshape({x}, np.shape({pattern}))",
     public=False,
     dx=lambda g, x: reshape_like.op(g, x),  # type: ignore[has-type]
 )
@@ -76,13 +83,13 @@ def reshape_like(x: Any, pattern: Any) -> Any:
     return np.reshape(x, np.shape(pattern))
 
 
-@op(kind="shape", like="x", symbol="0", text="0", numpy="np.zeros_like({x})", public=False)
+@op(kind="shape", like="x", symbol="0", numpy="np.zeros_like", public=False)
 def zeros_like(x: Any, *, dtype: Any = None) -> Any:
     """Zeros of the shape and dtype of `x`; no derivative."""
     return np.zeros(np.shape(x), dtype or np.asarray(x).dtype)
 
 
-@op(kind="shape", like="x", symbol="1", text="1", numpy="np.ones_like({x})", public=False)
+@op(kind="shape", like="x", symbol="1", numpy="np.ones_like", public=False)
 def ones_like(x: Any, *, dtype: Any = None) -> Any:
     """Ones of the shape and dtype of `x`; no derivative."""
     return np.ones(np.shape(x), dtype or np.asarray(x).dtype)
@@ -110,7 +117,8 @@ NUMPY[np.empty_like] = _numpy_empty_like
     view=True,
     like="x",
     symbol="reshape",
-    text="reshape({x}, {shape})",
+    text="reshape",
+    latex=r"\mathrm{{reshape}}",
     numpy="np.reshape({x}, {shape})",
     public=False,
     dx=lambda g, x: reshape_like.op(g, x),
@@ -197,7 +205,6 @@ def unsqueeze(x: Any, axis: Any) -> Any:
     view=True,
     like="x",
     symbol="unsqueeze",
-    text="{x}",
     numpy="np.expand_dims({x}, {axis})",
     public=False,
     dx=lambda g, x: reshape_like.op(g, x),
@@ -212,7 +219,6 @@ def insert_axes(x: Any, *, axis: Any = None) -> Any:
     view=True,
     like="x",
     symbol="squeeze",
-    text="{x}",
     numpy="np.squeeze({x}, axis={axis})",
     public=False,
     dx=lambda g, x: reshape_like.op(g, x),
@@ -244,7 +250,8 @@ def squeeze(x: Any, axis: Any = None) -> Any:
     kind="shape",
     view=True,
     symbol="ᵀ",
-    text="transpose({x})",
+    text="transpose",
+    latex=r"\mathrm{{transpose}}",
     numpy="np.transpose({x}, {axes})",
     public=False,
     dx=lambda g, axes: permute_axes.op(g, axes=_inverse(axes)),  # type: ignore[has-type]
@@ -264,8 +271,9 @@ def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
     view=True,
     symbol="ᵀ",
     text="{x}ᵀ",
-    latex="{x}^{{\\top}}",
+    latex=r"{{{x}}}^{{\top}}",
     numpy="np.swapaxes({x}, -1, -2)",
+    precedence=POWER,
     public=False,
     dx=lambda g: g.mT,
 )
@@ -367,7 +375,8 @@ NUMPY[np.transpose] = _numpy_transpose
     view=True,
     like="x",
     symbol="expand",
-    text="broadcast_to({x}, {shape})",
+    text="broadcast_to",
+    latex=r"\mathrm{{broadcast\_to}}",
     numpy="np.broadcast_to({x}, {shape})",
     public=False,
     dx=lambda g, x: sum_like.op(g, x),
