@@ -1,5 +1,6 @@
 """The derivation: from a recorded graph to equations and programs."""
 
+from .lines import Derivation, Line, derive
 from .simplify import simplify
 
-__all__ = ["simplify"]
+__all__ = ["Derivation", "Line", "derive", "simplify"]

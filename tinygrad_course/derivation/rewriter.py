@@ -104,8 +104,8 @@ class Rewriter:
 
     # --- making nodes -----------------------------------------------------------------------
 
-    def leaf(self, node: GraphNode) -> int:
-        """Copy a leaf of the original graph."""
+    def leaf(self, node: GraphNode, lonely: Sequence[int] = ()) -> int:
+        """Copy a leaf of the original graph; its axes `lonely` are plain lengths of 1."""
         if node.role == "constant" and node.size == 1 and not node.is_backward:
             return self.number(node.value)
         value = node.value
@@ -113,7 +113,10 @@ class Rewriter:
         if not self.exact_dtypes and dtype.kind == "f":
             dtype = np.dtype(np.float64)
             value = None if value is None else np.asarray(value, dtype)
-        return self._append(None, (), {}, node.name, node.role, node.shape, dtype, value)
+        index = self._append(None, (), {}, node.name, node.role, node.shape, dtype, value)
+        for place in lonely:
+            self.sizes.fix(self.sizes.axes[index][place])
+        return index
 
     def number(self, value: Any) -> int:
         """Return the node of a number."""
@@ -172,10 +175,15 @@ class Rewriter:
 
     def opaque(self, index: int, name: str) -> int:
         """Return a node called `name` that stands for another; only cancellations look into it."""
-        made = self.emit("clone", (index,), {})
-        if made not in self.stands_for:
+        key = ("opaque", index, name)
+        made = self._table.get(key)
+        if made is None:
+            node = self.nodes[index]
+            made = self._append(
+                find("clone"), (index,), {}, name, "backward", node.shape, node.dtype, node.value
+            )
+            self._table[key] = made
             self.stands_for[made] = index
-            self.nodes[made].name = name
         return made
 
     def _value(self, op: Op, inputs: Sequence[int], params: dict[str, Any]) -> Any:
@@ -274,7 +282,7 @@ class Rewriter:
         if c.is_one:
             return core
         if c.number < 0:
-            if self.is_op(core, "sub"):
+            if self.is_op(core, "sub") and self.coefficient(self.inputs(core)[0]) is None:
                 a, b = self.inputs(core)
                 return self.scaled(c.negative(), self.make("sub", b, a))
             return self.emit("neg", (self.scaled(c.negative(), core),), {})

@@ -27,6 +27,10 @@ LINEAR = (
     "sum mean sum_like broadcast_like reshape_like reshape_to matrix_transpose permute_axes "
     "insert_axes remove_axes broadcast_shape cast getitem place cumsum flip roll"
 ).split()
+SHAPES = (
+    "reshape_like reshape_to matrix_transpose permute_axes insert_axes remove_axes broadcast_shape "
+    "broadcast_like"
+).split()
 ELEMENTWISE = "add sub mul div maximum minimum where pow eq ne lt le gt ge".split()
 
 
@@ -211,6 +215,16 @@ def _repeated_number(r: Rewriter, op: str, inputs: Inputs, params: Params) -> in
     return r.make("ones_like", pattern) if r.is_op(x, "ones_like") else None
 
 
+@rule(*SHAPES, backward=True)
+def _ones_arranged(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    """Ones in another arrangement are ones."""
+    if not r.is_op(inputs[0], "ones_like"):
+        return None
+    if op in ("reshape_like", "broadcast_like"):
+        return r.make("ones_like", inputs[1])
+    return r.make("ones_like", r.make(op, *r.inputs(inputs[0]), **params))
+
+
 @rule("sum", backward=True)
 def _sum_of_repeated(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
     """The sum of a number repeated m times is m times the number."""
@@ -232,8 +246,6 @@ def _sum_of_repeated(r: Rewriter, op: str, inputs: Inputs, params: Params) -> in
 def _minus_outside(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
     (x,) = inputs
     c, core = r.split(x)
-    if c.is_one and not r.is_op(core, "sub"):
-        return None
     return r.scaled(c.negative(), core)
 
 
@@ -292,6 +304,50 @@ def _mean_as_sum(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | 
     c = r.coefficient(r.make("count", x, axis=None))
     total = r.make("sum", x, axis=None, keepdims=params["keepdims"])
     return None if c is None else r.scaled(c.inverse(), total)
+
+
+@rule("sum")
+def _sum_of_sums(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    """Σ(−x) = −Σx; and Σ over everything of Σ over an axis is one Σ."""
+    (x,) = inputs
+    if r.exact_dtypes or params["axis"] is not None or params["keepdims"]:
+        return None
+    if r.is_op(x, "neg"):
+        return r.make("neg", r.make("sum", r.inputs(x)[0]))
+    return r.make("sum", r.inputs(x)[0]) if r.is_op(x, "sum") else None
+
+
+@rule("sum")
+def _picked_by_labels(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    """The sum of the entries that labels pick is the sum of one_hot(labels) * x."""
+    (x,) = inputs
+    if r.exact_dtypes or params["axis"] is not None or not r.is_op(x, "take_along_axis"):
+        return None
+    source, index = r.inputs(x)
+    axis = r.params(x)["axis"] % r.ndim(source)
+    if r.nodes[index].shape[axis] != 1 or r.nodes[index].role == "parameter":
+        return None
+    classes = r.nodes[source].shape[axis]
+    marks = r.make("one_hot", index, classes=classes, axis=axis - r.ndim(source))
+    return r.make("sum", r.make("mul", marks, source), keepdims=params["keepdims"])
+
+
+@rule("add", "sub", backward=True)
+def _like_terms(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    """(x + a) + a = x + 2 a."""
+    x, y = inputs
+    d, b = r.split(y)
+    if not r.is_op(x, "add", "sub"):
+        return None
+    first, second = r.inputs(x)
+    c, a = r.split(second)
+    if a != b:
+        return None
+    c = c.negative() if r.is_op(x, "sub") else c
+    d = d.negative() if op == "sub" else d
+    if c.powers != d.powers or c.number + d.number == 0:
+        return None
+    return r.make("add", first, r.scaled(Coefficient(c.number + d.number, c.powers), a))
 
 
 @rule("add", "sub", backward=True)

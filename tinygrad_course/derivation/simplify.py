@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from .. import naming
 from ..graph import Graph, GraphNode
 from . import cancellations  # noqa: F401 - adds its rules
 from .rewriter import ONE, Coefficient, Rewriter
 from .rules import RULES
+from .sizes import Sizes
 
 CONVENTIONS = ("course", "exact")
 
@@ -56,6 +59,7 @@ class Simplifier:
             every derivative a name of its own; "course" then strips 1/m from the derivatives of
             what is computed from data, so that it stands in those of the parameters.
         rewrite: False leaves the expressions as the derivative rules wrote them.
+        wanted: the nodes whose derivatives are asked for; by default all leaves that have one.
 
     Attributes:
         new: index in `graph` -> index of the node that replaces it.
@@ -63,20 +67,38 @@ class Simplifier:
             mᵏ times the derivative.
     """
 
-    def __init__(self, graph: Graph, convention: str | None = None, rewrite: bool = True) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        convention: str | None = None,
+        rewrite: bool = True,
+        wanted: set[int] | None = None,
+    ) -> None:
         self.original = graph
+        self._wanted = wanted
         self.convention = convention
         self.rewriter = Rewriter(RULES if rewrite else {}, exact_dtypes=convention is None)
         self.new: dict[int, int] = {}
         self.scale: dict[int, int] = {}
         self.named: dict[int, int] = {}
-        wanted = _needed(graph)
+        self._data: dict[int, str] = {}
+        self._core_of: dict[int, tuple[int, int]] = {}
+        # (forward node, cotangent) -> the cotangent under the name of that node.
+        self._of_own: dict[tuple[int | None, int], int] = {}
+        # Of the resulting graph: where each rewritten node went, which nodes only name a
+        # derivative, and k for those whose value is m**k times the derivative.
+        self.place: dict[int, int] = {}
+        self.opaque: set[int] = set()
+        self.scales: dict[int, int] = {}
+        needed = _needed(graph)
+        self._recognised: list[str] = []
+        self._sizes = Sizes.of(graph)
         self._from_data = _from_data(graph)
         # A graph of numbers, as on slides: every step has a line of its own.
         self.scalar = all(n.shape == () for n in graph)
         of = _derivatives(graph)
         for node in graph:
-            if node.index in wanted:
+            if node.index in needed:
                 self._copy(node, of.get(node.index, []))
 
     def _copy(self, node: GraphNode, of: list[int]) -> None:
@@ -84,29 +106,58 @@ class Simplifier:
         r.backward = node.is_backward
         if node.op is None:
             seed = node.is_backward and node.shape == () and node.value is not None
-            index = r.number(node.value) if seed else r.leaf(node)
+            index = r.number(node.value) if seed else self._leaf(node)
         else:
-            index = r.make(node.op, *(self.new[i] for i in node.inputs), **node.params)
+            inputs = [self._of_own.get((node.rule_of, i), self.new[i]) for i in node.inputs]
+            index = r.make(node.op, *inputs, **node.params)
         if node.op is not None and not node.is_backward and not r.nodes[index].name:
             r.nodes[index].name = node.name
             r.nodes[index].anonymous = node.anonymous
             r.nodes[index].scope = node.scope
-        if of and self.convention is not None and self._has_a_name(index, of):
-            index = self._name_derivative(index, of)
+        if of and self.convention is not None:
+            # Of several with one derivative (d = z - y: dz = dd), the one with a meaning names it.
+            of = sorted(of, key=lambda i: self.original[i].anonymous and not self.scalar)
+            if self._has_a_name(index, of):
+                index = self._name_derivative(index, of, node.index)
+            else:
+                self._name_core(index, of[0])
         self.new[node.index] = index
+
+    def _leaf(self, node: GraphNode) -> int:
+        r = self.rewriter
+        if node.role != "data":
+            return r.leaf(node)
+        if self.convention is not None:
+            for other, name in self._data.items():
+                if _is_complement(node, r.nodes[other]):
+                    self._recognised.append(
+                        f"Data of the values 1 - {name} are written so; they were computed outside "
+                        "the graph."
+                    )
+                    return r.make("sub", r.number(1), other)
+        # An axis of length 1 is one example only where nothing counts more.
+        axes = self._sizes.axes[node.index]
+        many = "m" in self._sizes.symbols() and self._sizes.symbols()["m"] > 1
+        lonely = [k for k, n in enumerate(node.shape) if n == 1 and self._sizes.counts(axes[k])]
+        index = r.leaf(node, lonely if many else ())
+        self._data[index] = node.name
+        return index
 
     def _has_a_name(self, index: int, of: list[int]) -> bool:
         """Return True for a derivative to be written: of a leaf, or of what data led to."""
         r = self.rewriter
         if any(self.original[i].op is None for i in of):
             return True
-        if self.original[of[0]].role == "loss" or not self._from_data[of[0]] and not self.scalar:
+        target = self.original[of[0]]
+        if target.role == "loss":
+            return False
+        if not self.scalar and (target.anonymous or not self._from_data[target.index]):
             return False
         _, core = r.split(index)
         trivial = r.coefficient(core) is not None or r.is_op(core, "ones_like")
         return self.scalar or not trivial
 
-    def _name_derivative(self, index: int, of: list[int]) -> int:
+    def _name_derivative(self, index: int, of: list[int], cotangent: int) -> int:
         """Make a node opaque under the name of a derivative, without 1/m in the course's way."""
         r = self.rewriter
         target = self.original[of[0]]
@@ -119,9 +170,25 @@ class Simplifier:
                     self.scale[i] = 1
         name = naming.derivative_name(target.name)
         made = r.opaque(index, name)
-        for i in of:
-            self.named[i] = made
+        self.named.update(dict.fromkeys(of, made))
+        if self.scalar:
+            for i in of[1:]:  # in v = a + u: dv, then du = dv and da = dv
+                name = naming.derivative_name(self.original[i].name)
+                self.named[i] = r.opaque(made, name)
+                self._of_own[i, cotangent] = self.named[i]
         return r.scaled(lifted, made)
+
+    def _name_core(self, index: int, of: int) -> None:
+        """Call the derivative of a value without a meaning after it, should it get a line."""
+        r = self.rewriter
+        c, core = r.split(index)
+        node = r.nodes[core]
+        if node.name or node.op is None or c.number != 1 or not node.is_backward:
+            return
+        if c.is_one or (self.convention == "course" and self._from_data[of]):
+            node.name = naming.derivative_name(self.original[of].name)
+            node.anonymous = True
+            self._core_of[core] = (of, 0 if c.is_one else 1)
 
     def _counts_in(self, index: int) -> Coefficient:
         """Return the factor 1/m of a node, or of a term of it."""
@@ -159,13 +226,23 @@ class Simplifier:
             if node.grad is not None and node.index in self.new:
                 links[node.index] = self.named.get(node.index, self.new[node.grad])
         wanted = [i for i in links if self._is_wanted(i)]
-        keep += [links[i] for i in wanted]
+        keep += [links[i] for i in links if i in wanted or self.scalar]
         return _collect(self, keep, links, wanted)
 
     def _is_wanted(self, index: int) -> bool:
         """Return True for what the backward pass is for: the derivatives of the leaves asked."""
-        grad = self.original[index].grad
-        return grad is not None and self.original[index].op is None
+        if self._wanted is not None:
+            return index in self._wanted
+        return self.original[index].grad is not None and self.original[index].op is None
+
+    def notes(self) -> list[str]:
+        """Return in sentences what was taken for granted."""
+        found = list(self._recognised)
+        for i, axis in self.rewriter.assumed.items():
+            name = self.rewriter.nodes[i].name
+            if i in self.place:
+                found.append(f"The labels of each example in {name} sum to 1 (along axis {axis}).")
+        return found
 
 
 def _collect(
@@ -179,7 +256,7 @@ def _collect(
         if i not in live:
             live.add(i)
             stack.extend(r.nodes[i].inputs)
-    place = {i: k for k, i in enumerate(sorted(live))}
+    place = simplifier.place = {i: k for k, i in enumerate(sorted(live))}
     nodes = []
     for i in sorted(live):
         old = r.nodes[i]
@@ -190,7 +267,14 @@ def _collect(
                 old.value, old.scope, anonymous=old.anonymous,
             )
         )  # fmt: skip
-    for i, g in links.items():
+    simplifier.opaque = {place[i] for i in r.stands_for if i in place}
+    for i, (of, k) in simplifier._core_of.items():
+        if i in place:
+            nodes[place[i]].grad_of = place.get(simplifier.new[of])
+            simplifier.scales[place[i]] = k
+    for i, g in sorted(links.items(), reverse=True):
+        if simplifier.scale.get(i) and g in place:
+            simplifier.scales[place[g]] = 1
         target = place.get(simplifier.new[i])
         if target is None or g not in place:
             continue
@@ -200,6 +284,7 @@ def _collect(
             node.grad_of = target
             if i in wanted and nodes[target].role == "parameter":
                 node.role = "gradient"
+    _show_activations(nodes)
     for output in original.outputs:
         nodes[place[simplifier.new[output.index]]].role = output.role
     names, anonymous = naming.names_of(nodes)
@@ -208,6 +293,29 @@ def _collect(
     for index in anonymous:
         nodes[index].anonymous = True
     return Graph(nodes, [place[simplifier.new[n.index]] for n in original.outputs])
+
+
+def _show_activations(nodes: Sequence[GraphNode]) -> None:
+    """Count the σ(Z) or softmax(Z) that only dZ = A − Y needs among the forward values."""
+    activated = {
+        n.inputs[0]
+        for n in nodes
+        if n.op is not None and n.op.name in naming.ACTIVATIONS and not n.is_backward
+    }
+    for node in nodes:
+        if node.op is not None and node.op.name in ("sigmoid", "softmax") and node.is_backward:
+            (z,) = node.inputs
+            if z not in activated and not nodes[z].is_backward:
+                node.role = "forward"
+
+
+def _is_complement(node: GraphNode, other: GraphNode) -> bool:
+    """Return True when data are 1 − other data, such as labels, in every element."""
+    a, b = node.value, other.value
+    if a is None or b is None or node.size < 2 or node.shape != other.shape:
+        return False
+    a, b = np.asarray(a), np.asarray(b)
+    return bool((a != a.flat[0]).any()) and np.array_equal(a, 1 - b)
 
 
 def _needed(graph: Graph) -> set[int]:

@@ -108,12 +108,12 @@ class Sizes:
         """Give the classes their symbols, from the names of the graph's nodes."""
         self._names = {}
         free = list(COUNTS)
-        for node in graph:
-            if node.op is None and node.role == "data":
-                for axis in self.axes[node.index]:
-                    root = self._find(axis)
-                    if self.counts(axis) and root not in self._names and free:
-                        self._names[root] = free.pop(0)
+        axes = [a for n in graph if n.op is None and n.role == "data" for a in self.axes[n.index]]
+        roots = list(dict.fromkeys(self._find(axis) for axis in axes if self.counts(axis)))
+        # An axis of length 1 counts examples only where no other does.
+        for root in [r for r in roots if self._length[r] > 1] or roots[:1]:
+            if free:
+                self._names[root] = free.pop(0)
         for node in graph:
             layer = _LAYER.fullmatch(node.name)
             if layer is None or node.is_backward:

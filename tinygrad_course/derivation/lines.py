@@ -1,0 +1,376 @@
+"""Which values get an equation of their own, and under which name: the lines of a derivation.
+
+`derive` captures a loss with its backward pass, simplifies it, and decides on the lines. Every
+printer and program reads the `Derivation` it returns: an equation is a line, and so is a statement
+of the emitted program, so both always say the same.
+
+A value has a line when it has a meaning (``Z[1]``, the cost, the derivative of a parameter) or is
+used more than once; everything else is written inside the lines that use it. In a graph of single
+numbers, as on slides, every step has a line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import errors, naming
+from ..graph import Graph, GraphNode
+from ..tensor import Tensor
+from .simplify import CONVENTIONS, Simplifier
+from .sizes import Sizes
+
+SECTIONS = ("forward", "cost", "backward")
+
+# Longer expressions are split; a derivative used once is written where it is used up to this size.
+MOST_OPERATIONS = 16
+MOST_INSIDE = 3
+# Quickly read, and so written out wherever they are used.
+_PLAIN = frozenset({"matrix_transpose", "neg", "square", "insert_axes", "sub", "div", "count", "one_hot"})
+
+
+@dataclass(frozen=True)
+class Line:
+    """One equation.
+
+    Attributes:
+        name: what it defines: ``Z[1]``, ``dW[1]``, ``J``.
+        index: the node in the derivation's graph.
+        section: one of `SECTIONS`.
+        of: the name of what it is the derivative of, or None.
+        scale: k, where the value is mᵏ times the derivative (1 for the dZ of the course, else 0).
+        same_as: the name of an earlier line with the same value (``dJ/da = dJ/dv``), or None.
+    """
+
+    name: str
+    index: int
+    section: str
+    of: str | None = None
+    scale: int = 0
+    same_as: str | None = None
+
+
+def derive(
+    source: Tensor | Graph,
+    wrt: Any = None,
+    mean: str = "course",
+    simplify: bool = True,
+) -> Derivation:
+    """Return the lines of the forward and backward pass behind a loss.
+
+    Args:
+        source: the loss (a scalar tensor), or a graph captured from one. From a tensor that is no
+            scalar, or a graph without a backward pass, only the forward pass is derived.
+        wrt: tensors, or names, to differentiate with respect to; by default all parameters.
+        mean: "course" or "exact", see `equations`.
+        simplify: False leaves the expressions as the derivative rules wrote them.
+
+    Raises:
+        DtypeError: a source that is neither tensor nor graph.
+        GraphError: nothing was recorded, or `wrt` is not in the graph.
+        ArgumentError: another `mean`.
+    """
+    if mean not in CONVENTIONS:
+        raise errors.ArgumentError(f"equations: mean is 'course' or 'exact', got {mean!r}.")
+    graph, wanted = _captured(source, wrt)
+    simplifier = Simplifier(graph, mean, simplify, wanted)
+    return Derivation(simplifier.graph(), simplifier)
+
+
+def _captured(source: Any, wrt: Any) -> tuple[Graph, set[int] | None]:
+    """Return the graph, and of which of its leaves the derivatives are asked for (None: all)."""
+    if isinstance(source, Graph):
+        return source, None if wrt is None else _wanted(source, wrt)
+    if not isinstance(source, Tensor):
+        raise errors.DtypeError(
+            f"equations: got {type(source).__name__}, expected the loss (a tensor) or a graph. "
+            "For a function, pass tc.trace(f, *inputs)."
+        )
+    if not source.requires_grad or source._data.size != 1:
+        return Graph.of(source), None
+    listed = [wrt] if isinstance(wrt, (str, Tensor)) else list(wrt or ())
+    if any(isinstance(w, str) for w in listed):
+        graph = Graph.of(source, backward=True)
+        return graph, _wanted(graph, wrt)
+    return Graph.of(source, backward=True, wrt=wrt), None
+
+
+def _wanted(graph: Graph, wrt: Any) -> set[int]:
+    """Return the nodes of a captured graph that `wrt` names."""
+    chosen = set()
+    for w in [wrt] if isinstance(wrt, (str, Tensor)) else wrt:
+        name = w if isinstance(w, str) else w.name
+        if not name:
+            raise errors.GraphError(
+                "equations: wrt holds a tensor without a name, which cannot be found in a graph. "
+                "Give it one (w.name = 'w'), or pass the loss instead of the graph."
+            )
+        node = graph.find(name)
+        if node.grad is None:
+            raise errors.GraphError(
+                f"equations: the graph has no derivative by {name!r}. Capture it with "
+                "tc.Graph.of(loss, backward=True), and require a gradient of that tensor."
+            )
+        chosen.add(node.index)
+    return chosen
+
+
+class Derivation:
+    """The lines of a forward and backward pass; see `derive`.
+
+    Attributes:
+        graph: the simplified graph.
+        lines: in the order of computing.
+        leaves: the parameters and data that the lines read.
+        sizes: the symbolic shapes of the graph's nodes.
+        scalar: True when every value is a single number.
+        notes: what was taken for granted, in sentences.
+    """
+
+    def __init__(self, graph: Graph, simplifier: Simplifier) -> None:
+        self.graph = graph
+        self.convention = simplifier.convention or "exact"
+        self.scalar = simplifier.scalar
+        self.notes = simplifier.notes()
+        self.sizes = Sizes.of(graph)
+        self._opaque = simplifier.opaque
+        self._scales = simplifier.scales
+        self._uses = _uses(graph)
+        self._complexity: dict[int, int] = {}
+        self._names: dict[int, str] = {}
+        self.lines: list[Line] = []
+        self._choose()
+        self.by_name = {line.name: line for line in self.lines}
+        read = {i for line in self.lines for i in self._reads(line)}
+        self.leaves = [
+            n for n in graph if n.op is None and n.index in read and n.role != "constant"
+        ]
+
+    @property
+    def m(self) -> int | None:
+        """The number of examples, None when there is no such axis."""
+        return self.sizes.symbols().get("m")
+
+    # --- choosing lines ---------------------------------------------------------------------
+
+    def _choose(self) -> None:
+        for node in self.graph:
+            if node.op is None:
+                self._complexity[node.index] = 0
+                continue
+            inside = sum(self._complexity[i] for i in set(node.inputs)) + (not self._is_free(node))
+            self._complexity[node.index] = inside
+            if self._has_line(node):
+                self._names[node.index] = node.name
+                self._complexity[node.index] = 0
+        lines = [self._line(self.graph[i]) for i in sorted(self._names)]
+        lines += self._shared_lines()
+        order = {section: k for k, section in enumerate(SECTIONS)}
+        self.lines = sorted(lines, key=lambda line: (order[line.section], line.index))
+
+    def _is_free(self, node: GraphNode) -> bool:
+        """Return True for what adds nothing to read: a name for another value, or an m."""
+        return node.index in self._opaque or (node.op is not None and node.op.name == "count")
+
+    def _has_line(self, node: GraphNode) -> bool:
+        i = node.index
+        if i in {n.index for n in self.graph.outputs}:
+            return True
+        if self.is_coefficient(node):
+            return False
+        uses = self._uses[i]
+        if i in self._opaque:
+            return self._derivative_has_line(node)
+        assert node.op is not None
+        if self.scalar and not node.is_backward:
+            return True
+        if node.op.name == "matrix_transpose" and self.graph[node.inputs[0]].op is None:
+            return False
+        if not node.is_backward and not node.anonymous:
+            return node.name != "L" or uses > 1 or self._complexity[i] > MOST_OPERATIONS
+        if self._complexity[i] > MOST_OPERATIONS:
+            return True
+        plain = node.op.name in _PLAIN and self._complexity[i] <= 1
+        return uses > 1 and not plain
+
+    def _derivative_has_line(self, node: GraphNode) -> bool:
+        target = self.graph[node.grad_of] if node.grad_of is not None else None
+        if self.scalar or node.role == "gradient" or (target is not None and target.op is None):
+            return True
+        if self._complexity[node.index] == 0:
+            return False  # another name for a value that has a line
+        return self._uses[node.index] > 1 or self._complexity[node.index] > MOST_INSIDE
+
+    def is_coefficient(self, node: GraphNode) -> bool:
+        """Return True for numbers such as 1/m, computed from constants and counts."""
+        if node.shape or node.op is None or node.op.name not in ("count", "div", "mul", "cast"):
+            return False
+        if node.op.name == "count":
+            return True
+        return all(
+            self.graph[i].role == "constant" or self.is_coefficient(self.graph[i])
+            for i in node.inputs
+        )
+
+    def _line(self, node: GraphNode) -> Line:
+        of = self.graph[node.grad_of].name if node.grad_of is not None else None
+        if node.is_backward:
+            return Line(node.name, node.index, "backward", of, self._scales.get(node.index, 0))
+        is_cost = node.shape == () and not self.scalar
+        return Line(node.name, node.index, "cost" if is_cost else "forward")
+
+    def _shared_lines(self) -> list[Line]:
+        """Return lines for derivatives that are the same value as another's."""
+        found = []
+        for node in self.graph:
+            if node.grad is None or node.grad not in self._names:
+                continue
+            first = self.graph[node.grad]
+            if first.grad_of == node.index or not first.is_backward:
+                continue
+            if node.op is None and node.name not in self._named():
+                name = naming.derivative_name(node.name)
+                found.append(
+                    Line(name, node.grad, "backward", node.name, 0, self._names[node.grad])
+                )
+        return found
+
+    def _named(self) -> set[str]:
+        """Return the names of what lines are the derivatives of."""
+        found = (self.graph[i].grad_of for i in self._names)
+        return {self.graph[of].name for of in found if of is not None}
+
+    # --- reading ----------------------------------------------------------------------------
+
+    def name_of(self, index: int) -> str | None:
+        """Return the name of a node that is a line or a leaf, None for what is written out."""
+        if index in self._names:
+            return self._names[index]
+        node = self.graph[index]
+        return node.name if node.op is None and node.role != "constant" else None
+
+    def body(self, line: Line) -> list[int]:
+        """Return the nodes of a line's expression, in computing order, its own node last."""
+        found: set[int] = set()
+        stack = [line.index]
+        while stack:
+            i = stack.pop()
+            if i in found or (i != line.index and self.name_of(i) is not None):
+                continue
+            found.add(i)
+            stack.extend(self.graph[i].inputs)
+        return sorted(found)
+
+    def _reads(self, line: Line) -> list[int]:
+        body = self.body(line)
+        found = {i for k in body for i in self.graph[k].inputs if self.name_of(i) is not None}
+        return sorted(found - {line.index})
+
+    def reads(self, line: Line) -> list[str]:
+        """Return the names of the lines and leaves that a line reads."""
+        if line.same_as is not None:
+            return [line.same_as]
+        return [str(self.name_of(i)) for i in self._reads(line)]
+
+    # --- computing --------------------------------------------------------------------------
+
+    def evaluate(
+        self, values: Mapping[str, Any] | None = None, given: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Compute every line.
+
+        Args:
+            values: arrays for leaves, by name; the others keep the values they were captured with.
+            given: values that take the place of a line wherever later lines read it. The result
+                still has what the line itself computes.
+
+        Returns:
+            The values of leaves and lines, by name.
+
+        Raises:
+            GraphError: a leaf whose value was overwritten since the capture, and is not given.
+        """
+        values, given = dict(values or {}), dict(given or {})
+        sizes = Lengths(self.graph, self.sizes, values)
+        results: dict[str, Any] = {}
+        known: list[Any] = []
+        for node in self.graph:
+            if node.op is None:
+                value = values.get(node.name, node.value)
+                if value is None:
+                    raise errors.GraphError(
+                        f"equations: the value of {node.name!r} was overwritten after it was used, "
+                        "most often by optimizer.step(). Pass it in `values`, or derive the "
+                        "equations before the step."
+                    )
+                value = np.asarray(value)
+                value = value.astype(np.float64) if value.dtype.kind == "f" else value
+                if node.role != "constant":
+                    results[node.name] = value
+                else:
+                    value = node.value
+            else:
+                inputs = [known[i] for i in node.inputs]
+                params = sizes.params(node)
+                with np.errstate(all="ignore"):
+                    value = node.op.forward(*inputs, **params)
+                name = self._names.get(node.index)
+                if name is not None:
+                    results[name] = value
+                    value = given.get(name, value)
+            known.append(value)
+        for line in self.lines:
+            if line.same_as is not None:
+                results[line.name] = known[line.index]
+        return results
+
+    def write(self, line: Line, form: str = "text") -> str:
+        """Return a line as an equation: "text", "latex" or "numpy"."""
+        from .writer import Writer
+
+        return Writer(self, form).equation(line)
+
+
+class Lengths:
+    """Parameters of operations for other numbers of examples than the graph was captured with."""
+
+    def __init__(self, graph: Graph, sizes: Sizes, values: Mapping[str, Any]) -> None:
+        self.sizes = sizes
+        self.changed: dict[int, int] = {}
+        for node in graph:
+            if node.op is None and node.name in values:
+                shape = np.shape(values[node.name])
+                if len(shape) == len(node.shape):
+                    for axis, n in zip(sizes.axes[node.index], shape, strict=True):
+                        if sizes.counts(axis):
+                            self.changed[sizes.root(axis)] = n
+
+    def params(self, node: GraphNode) -> dict[str, Any]:
+        """Return the parameters of a node, its lengths adapted."""
+        shape = node.params.get("shape")
+        if not self.changed or not isinstance(shape, tuple) or len(shape) != len(node.shape):
+            return node.params
+        axes = self.sizes.axes[node.index]
+        adapted = tuple(
+            self.changed.get(self.sizes.root(axis), n)
+            for axis, n in zip(axes, shape, strict=True)
+        )
+        return {**node.params, "shape": adapted}
+
+
+def _uses(graph: Graph) -> list[int]:
+    uses = [0] * len(graph)
+    for node in graph:
+        if node.op is not None and node.op.name == "count":
+            continue  # m is a length, not a value
+        for i in node.inputs:
+            uses[i] += 1
+    return uses
+
+
+def by_section(lines: Sequence[Line]) -> dict[str, list[Line]]:
+    """Return the lines of each section."""
+    return {section: [x for x in lines if x.section == section] for section in SECTIONS}

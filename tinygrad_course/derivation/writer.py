@@ -1,0 +1,311 @@
+"""Expressions as text, LaTeX or NumPy: one walk over the graph, the operations spell themselves.
+
+`Writer.equation` writes a line; operands without a line of their own are written inside it, in
+brackets where they bind less tightly than their place asks (see `spelling`). Course notation that
+no single operation can know is here: a product with a number is written side by side, ``(1/m) dZ``;
+what counts examples is m.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING, Any
+
+from .. import errors, naming
+from ..graph import GraphNode
+from ..op import ATOM, JUXTAPOSITION, POWER, PRODUCT, SUM, UNARY
+
+if TYPE_CHECKING:
+    from .lines import Derivation, Line
+
+FORMS = ("text", "latex", "numpy")
+
+Written = tuple[str, int]
+"""A written expression, and how tightly it binds."""
+
+_SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+_GREEK = {
+    **{"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "η": "eta"},
+    **{"θ": "theta", "λ": "lambda", "μ": "mu", "ρ": "rho", "σ": "sigma", "φ": "phi"},
+}
+_INDEXED = re.compile(r"([^\[\]]+)\[(\w+)\](.*)")
+
+
+class Writer:
+    """Writes the lines of a derivation in one form.
+
+    Args:
+        derivation: the lines.
+        form: one of `FORMS`.
+        names: other names of lines and leaves, such as Welch's δ3.
+    """
+
+    def __init__(
+        self, derivation: Derivation, form: str = "text", names: dict[str, str] | None = None
+    ) -> None:
+        if form not in FORMS:
+            raise errors.ArgumentError(f"equations: form must be one of {FORMS}, got {form!r}.")
+        self.d = derivation
+        self.form = form
+        self.names = names or {}
+        self._written: dict[int, Written] = {}
+
+    # --- lines ------------------------------------------------------------------------------
+
+    def equation(self, line: Line) -> str:
+        """Return ``name = expression``."""
+        return f"{self.left(line)} = {self.right(line)}"
+
+    def left(self, line: Line) -> str:
+        """Return the name of a line."""
+        return self.symbol(line.name, line.of)
+
+    def right(self, line: Line) -> str:
+        """Return the expression of a line."""
+        if line.same_as is not None:
+            first = self.d.by_name[line.same_as]
+            return self.symbol(first.name, first.of)
+        text = self._compute(self.d.graph[line.index])[0]
+        return _normal(text) if self.form == "numpy" else text
+
+    # --- names ------------------------------------------------------------------------------
+
+    def symbol(self, name: str, of: str | None = None) -> str:
+        """Return a name as the form writes it; `of` tells whose derivative it is."""
+        name = self.names.get(name, name)
+        if self.form == "numpy":
+            return identifier(name)
+        if of is not None and name == naming.derivative_name(of):
+            if self.d.scalar:
+                return self._quotient("d", of)
+            if self.d.convention == "exact":
+                return self._quotient("∂", of)
+        return name if self.form == "text" else latex_name(name)
+
+    def _quotient(self, sign: str, of: str) -> str:
+        """Return dJ/dv or ∂J/∂v."""
+        cost = self.d.graph.outputs[0].name
+        if self.form == "text":
+            return f"{sign}{cost}/{sign}{of}"
+        mark = r"\partial " if sign == "∂" else "d"
+        return rf"\frac{{{mark}{latex_name(cost)}}}{{{mark}{latex_name(of)}}}"
+
+    # --- expressions ------------------------------------------------------------------------
+
+    def operand(self, index: int) -> Written:
+        """Return a node as an operand: its name, or its expression."""
+        name = self.d.name_of(index)
+        node = self.d.graph[index]
+        if name is not None:
+            line = self.d.by_name.get(name)
+            return self.symbol(name, line.of if line is not None else None), ATOM
+        if node.op is None:
+            return self._number(node)
+        found = self._written.get(index)
+        if found is None:
+            found = self._written[index] = self._compute(node)
+        return found
+
+    def _number(self, node: GraphNode) -> Written:
+        text = naming.number_text(node.value)
+        if self.form == "latex":
+            text = re.sub(r"e\+?(-?)0*(\d+)$", r" \\cdot 10^{\1\2}", text)
+        return text, UNARY if text.startswith("-") else ATOM
+
+    def _compute(self, node: GraphNode) -> Written:
+        """Return the expression that computes a node."""
+        op = node.op
+        if op is None:
+            return self._number(node)
+        if node.index in self.d._opaque:
+            return self.operand(node.inputs[0])
+        special = _SPECIAL.get(op.name)
+        if special is not None:
+            found = special(self, node)
+            if found is not None:
+                return found
+        parts = [self.operand(i) for i in node.inputs]
+        params = self._params(node)
+        if self.form == "numpy":
+            return op.spell("numpy", [f"({text})" for text, _ in parts], params), SUM
+        bounds = op.bounds(len(parts), params, self.form)
+        texts = [self.bracket(part, least) for part, least in zip(parts, bounds, strict=True)]
+        return op.spell(self.form, texts, params), op.precedence
+
+    def _params(self, node: GraphNode) -> dict[str, Any]:
+        """Return the parameters of a node; the last axis is −1 where that is the default."""
+        assert node.op is not None
+        last = len(self.d.graph[node.inputs[0]].shape) - 1
+        if node.op.defaults.get("axis") == -1 and node.params["axis"] == last:
+            return {**node.params, "axis": -1}
+        return node.params
+
+    def bracket(self, part: Written, least: int) -> str:
+        """Return an operand, in brackets when it binds less tightly than `least`."""
+        text, strength = part
+        if strength >= least:
+            return text
+        return rf"\left({text}\right)" if self.form == "latex" else f"({text})"
+
+
+# --- what the operations cannot know ------------------------------------------------------------
+
+
+def _count(w: Writer, node: GraphNode) -> Written | None:
+    """What counts examples is m."""
+    lengths = w.d.sizes.lengths(node.inputs[0])
+    axis = node.params["axis"]
+    places = range(len(lengths)) if axis is None else axis if type(axis) is tuple else (axis,)
+    shape = w.d.graph[node.inputs[0]].shape
+    factors = [
+        n if isinstance(n, str) and not n.startswith("n[") else str(shape[k])
+        for k, n in ((k, lengths[k]) for k in places)
+    ]
+    factors = [n for n in factors if n != "1"] or ["1"]
+    factors.sort(key=lambda n: not n.isdigit())
+    if w.form == "numpy":
+        return " * ".join(factors), PRODUCT if len(factors) > 1 else ATOM
+    return " ".join(factors), ATOM if len(factors) == 1 else JUXTAPOSITION
+
+
+def _product(w: Writer, node: GraphNode) -> Written | None:
+    """A product with a number is written side by side: (1/m) dZ, 3 v."""
+    if w.form == "numpy":
+        return None
+    a, b = node.inputs
+    graph = w.d.graph
+    if graph[a].shape and graph[b].shape:
+        return None
+    if graph[a].shape and not graph[b].shape:
+        a, b = b, a
+    first, second = w.operand(a), w.operand(b)
+    if graph[b].role == "constant" and graph[a].role != "constant":
+        first, second = second, first
+    # Signs come first: −(1/m) Σ.
+    signs = [part[1] == UNARY and part[0].startswith("-") for part in (first, second)]
+    first, second = (
+        (part[0][1:], JUXTAPOSITION if part is second else ATOM) if sign else part
+        for part, sign in zip((first, second), signs, strict=True)
+    )
+    text = _side_by_side(w, first, second)
+    return (f"-{text}", UNARY) if sum(signs) == 1 else (text, JUXTAPOSITION)
+
+
+def _side_by_side(w: Writer, first: Written, second: Written) -> str:
+    left = w.bracket(first, JUXTAPOSITION)
+    # A product of matrices goes on: (1/m) dZ Aᵀ. What begins with a digit would read as one number.
+    right = w.bracket(second, JUXTAPOSITION)
+    if right[0].isdigit():
+        right = w.bracket(second, ATOM + 1)
+    return f"{left} {right}"
+
+
+def _quotient(w: Writer, node: GraphNode) -> Written | None:
+    """A coefficient is written close together: (1/m)."""
+    if w.form == "numpy" or not w.d.is_coefficient(node):
+        return None
+    top, bottom = (w.operand(i) for i in node.inputs)
+    if w.form == "latex":
+        return rf"\frac{{{top[0]}}}{{{bottom[0]}}}", JUXTAPOSITION
+    return f"{w.bracket(top, JUXTAPOSITION)}/{w.bracket(bottom, ATOM)}", PRODUCT
+
+
+def _power(w: Writer, node: GraphNode) -> Written | None:
+    """Whole powers are superscripts: x³."""
+    base, exponent = (w.operand(i) for i in node.inputs)
+    if w.form != "text" or not re.fullmatch(r"-?\d{1,3}", exponent[0]):
+        return None
+    return w.bracket(base, POWER + 1) + exponent[0].translate(_SUPERSCRIPTS), POWER
+
+
+def _negative(w: Writer, node: GraphNode) -> Written | None:
+    """−(a · b) needs no brackets."""
+    if w.form == "numpy":
+        return None
+    return "-" + w.bracket(w.operand(node.inputs[0]), PRODUCT), UNARY
+
+
+def _total(w: Writer, node: GraphNode) -> Written | None:
+    """The sign of what is summed stands before the sum: −Σ (y log a + …)."""
+    (x,) = node.inputs
+    text, strength = w.operand(x)
+    if w.form == "numpy" or strength != UNARY or not text.startswith("-"):
+        return None
+    assert node.op is not None
+    return "-" + node.op.spell(w.form, [_unwrapped(text[1:])], node.params), UNARY
+
+
+def _transpose(w: Writer, node: GraphNode) -> Written | None:
+    """In NumPy, the transpose of a matrix is X.T."""
+    if w.form != "numpy" or len(node.shape) != 2:
+        return None
+    return f"({w.operand(node.inputs[0])[0]}).T", ATOM
+
+
+def _square(w: Writer, node: GraphNode) -> Written | None:
+    return (f"({w.operand(node.inputs[0])[0]}) ** 2", POWER) if w.form == "numpy" else None
+
+
+def _unwrapped(text: str) -> str:
+    """Return a text without the brackets around all of it."""
+    for opening, closing in (("(", ")"), (r"\left(", r"\right)")):
+        if text.startswith(opening) and text.endswith(closing):
+            inner = text[len(opening) : -len(closing)]
+            depth = 0
+            for character in inner:
+                depth += (character == "(") - (character == ")")
+                if depth < 0:
+                    return text
+            return inner
+    return text
+
+
+_SPECIAL = {
+    "count": _count,
+    "mul": _product,
+    "div": _quotient,
+    "pow": _power,
+    "neg": _negative,
+    "matrix_transpose": _transpose,
+    "square": _square,
+    "sum": _total,
+    "mean": _total,
+}
+
+
+def identifier(name: str) -> str:
+    """Return a name as a program spells it.
+
+    >>> identifier("dW[1]"), identifier("b[1]ᵀ"), identifier("lambda")
+    ('dW1', 'b1_T', 'lambda_')
+    """
+    import keyword
+
+    text = re.sub(r"\W", "_", naming.compact(name).replace("ᵀ", "_T").replace("′", "_prime"))
+    if not text.isidentifier() or keyword.iskeyword(text):
+        text = f"{text}_" if keyword.iskeyword(text) else f"x_{text}"
+    return text
+
+
+def latex_name(name: str) -> str:
+    r"""Return a name as LaTeX writes it.
+
+    >>> latex_name("W[1]"), latex_name("dZ[2]"), latex_name("z1"), latex_name("loss")
+    ('W^{[1]}', 'dZ^{[2]}', 'z_{1}', '\\mathrm{loss}')
+    """
+    indexed = _INDEXED.fullmatch(name)
+    if indexed is not None and not indexed[3]:
+        return f"{latex_name(indexed[1])}^{{[{indexed[2]}]}}"
+    for letter, command in _GREEK.items():
+        name = name.replace(letter, rf"\{command} ")
+    stem, number = re.fullmatch(r"(.*?)_?(\d*)", name, re.DOTALL).groups()  # type: ignore[union-attr]
+    plain = stem.strip()
+    if not re.fullmatch(r"d?(\\?[A-Za-z]|\\[a-z]+)?", plain):
+        plain = r"\mathrm{" + plain.replace("_", r"\_") + "}"
+    return f"{plain}_{{{number}}}" if number else plain
+
+
+def _normal(source: str) -> str:
+    """Return a Python expression with the brackets it needs and no more."""
+    return ast.unparse(ast.parse(source, mode="eval"))
