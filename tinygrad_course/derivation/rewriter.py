@@ -316,10 +316,8 @@ class Rewriter:
         assert index is not None
         return index
 
-    def _note_count(self, index: int) -> None:
-        """Note what a recorded count counts: numbers of examples, times plain lengths."""
-        (x,) = self.inputs(index)
-        axis = self.params(index)["axis"]
+    def count_of(self, x: int, axis: Any) -> Coefficient:
+        """Return the number of elements along axes: numbers of examples, times plain lengths."""
         axes = self.sizes.axes[x]
         places = range(len(axes)) if axis is None else axis if type(axis) is tuple else (axis,)
         number = 1
@@ -330,9 +328,15 @@ class Rewriter:
                 powers[root] = powers.get(root, 0) + 1
             else:
                 number *= self.nodes[x].shape[place]
-        self._coefficients[index] = Coefficient(number, tuple(sorted(powers.items())))
-        if number == 1 and len(powers) == 1 and next(iter(powers.values())) == 1:
-            self._counts.setdefault((next(iter(powers)), self.nodes[index].dtype.name), index)
+        return Coefficient(number, tuple(sorted(powers.items())))
+
+    def _note_count(self, index: int) -> None:
+        """Note what a count node counts."""
+        (x,) = self.inputs(index)
+        c = self.count_of(x, self.params(index)["axis"])
+        self._coefficients[index] = c
+        if c.number == 1 and len(c.powers) == 1 and c.powers[0][1] == 1:
+            self._counts.setdefault((c.powers[0][0], self.nodes[index].dtype.name), index)
 
     def _count(self, axis: int, dtype: np.dtype[Any]) -> int:
         """Return a node that counts a class of axes, of the dtype of what it multiplies."""

@@ -306,6 +306,15 @@ def _mean_as_sum(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | 
     return None if c is None else r.scaled(c.inverse(), total)
 
 
+@rule("count")
+def _count_of_data(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    """Count along an axis of the data, whatever was computed from them."""
+    (x,) = inputs
+    if r.exact_dtypes or r.nodes[x].op is None:
+        return None
+    return r.factor(r.count_of(x, params["axis"]), r.nodes[x].dtype)
+
+
 @rule("sum")
 def _sum_of_sums(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
     """Σ(−x) = −Σx; and Σ over everything of Σ over an axis is one Σ."""
