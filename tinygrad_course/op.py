@@ -271,9 +271,11 @@ def helpers_of(source: str) -> list[str]:
         >>> import tinygrad_course as tc
         >>> print("\n\n".join(helpers_of("A1 = silu(Z1)")))
         def sigmoid(z):
+            # The logistic function.
             return 1 / (1 + np.exp(-z))
         <BLANKLINE>
         def silu(z):
+            # Sigmoid linear unit, also called swish.
             return z * sigmoid(z)
     """
     known = helper_functions()

@@ -36,7 +36,10 @@ _INFIX = {
     **dict.fromkeys(("+", "-"), SUM),
     **dict.fromkeys(("*", "/", "//", "mod", "·", r"\odot", r"\cdot", r"\bmod"), PRODUCT),
     **dict.fromkeys(("==", "!=", "<", "<=", ">", ">=", "and", "or", "xor", "&", "|"), COMPARISON),
-    **dict.fromkeys(("=", r"\neq", r"\leq", r"\geq", r"\land", r"\lor", r"\oplus"), COMPARISON),
+    **dict.fromkeys(
+        ("=", r"\neq", r"\leq", r"\geq", r"\land", r"\lor", r"\oplus", r"\mid"), COMPARISON
+    ),
+    r"\mathbin{\&}": COMPARISON,
 }
 _ASSOCIATIVE = ("+", "*", r"\odot")
 _GROUP = re.compile(r"(\\[a-z]+(\[\d+\])?|[}^_])$")
@@ -152,6 +155,8 @@ def bounds(write: Callable[[list[str]], str], count: int) -> list[int]:
 
 def _bound(before: str, after: str) -> int:
     """Return how tightly an operand must bind between two pieces of text."""
+    if not before and not after:
+        return ATOM  # the operation is written as its operand, and counts as an atom
     if before.endswith("{") and after.startswith("}"):
         if _GROUP.search(before[:-1]):  # the argument of a LaTeX command encloses
             return COMPARISON

@@ -1,6 +1,6 @@
 """Write docs/operations.md from the definitions of the operations.
 
-Names, views and NumPy spellings come from the registry, derivatives from the rules as they stand in
+Names, views and notation come from the registry, derivatives from the rules as they stand in
 the source: the page cannot say something else than the code. `tests/test_docs.py` fails when it is
 out of date; then run
 
@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from tinygrad_course import ops
-from tinygrad_course.op import REGISTRY
+from tinygrad_course.op import REGISTRY, Op, helper_functions
 
 PAGE = Path(__file__).parents[1] / "docs" / "operations.md"
 
@@ -52,9 +52,17 @@ over the axes along which an input was broadcast. The same rule computes on arra
 Indexing `x[i]` reads and writes with slices, integers, index arrays and masks, as NumPy does;
 its derivative puts g back at the same places, and adds where a place was read twice.
 
+The equation and the NumPy spelling show all parameters; where one has its default value, it is
+left out. Functions that NumPy lacks, such as `sigmoid`, are at the end of this page.
+
 A result marked *view* shares its input's memory. Names in brackets are further names of the
 same function. Operations in italics have no function of their own: they are what functions such
 as `matmul` or `reshape` record, and what a printed graph shows.
+"""
+
+HELPERS = """\
+A NumPy spelling may call these. They are plain functions of arrays that write nothing in place, so
+they run with `jax.numpy` imported as `np` too.
 """
 
 
@@ -101,6 +109,27 @@ def names_of(call: Any) -> list[str]:
     return sorted(names, key=lambda name: name != call.__name__)
 
 
+class Symbol(str):
+    """A parameter that is written by its name, without a value."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def spelled(made: Op, form: str) -> str:
+    """Return an operation of inputs and parameters that stand for any."""
+    operands = ["xs[0]", "xs[1]", "…"] if made.variadic else list(made.inputs)
+    params: dict[str, Any] = {name: Symbol(name) for name in made.params}
+    if "index" in params:  # brackets around it say enough
+        operands = operands[: 1 if made.name == "getitem" else 2]
+    try:
+        return made.spell(form, operands, params)
+    except TypeError:  # a spelling that counts with a parameter: show it for the defaults
+        return made.spell(form, operands)
+
+
 def family(module: ModuleType) -> str:
     """Return the tables of one module."""
     own = [c for c in dict.fromkeys(ops.FUNCTIONS.values()) if c.__module__ == module.__name__]
@@ -115,12 +144,12 @@ def family(module: ModuleType) -> str:
             first, *others = names_of(call)
             name = f"`{first}`" + (f" ({', '.join(f'`{n}`' for n in others)})" if others else "")
         formulas = "<br>".join(f"`d{x} = {rule}`" for x, rule in derivatives.items())
-        spelled = f"`{made.numpy.replace('{', '').replace('}', '')}`" if made.numpy else "–"
         view = " *(view)*" if made.view else ""
-        rows.append((name, summary(made.doc) + view, formulas or "none", spelled))
+        notation = (f"`{spelled(made, form)}`" for form in ("text", "numpy"))
+        rows.append((name, summary(made.doc) + view, formulas or "none", *notation))
     parts = []
     if rows:
-        parts.append(table(rows, ("Operation", "What", "Derivative", "NumPy")))
+        parts.append(table(rows, ("Operation", "What", "Derivative", "Equation", "NumPy")))
     composed = [
         (
             f"`{call.__name__}({arguments(call)})`",
@@ -140,6 +169,8 @@ def page() -> str:
     parts = [HEAD]
     for name, title in FAMILIES.items():
         parts.append(f"## {title}\n\n{family(getattr(ops, name))}\n")
+    sources = "\n\n\n".join(helper_functions().values())
+    parts.append(f"## Functions that NumPy lacks\n\n{HELPERS}\n```python\n{sources}\n```\n")
     return "\n".join(parts)
 
 

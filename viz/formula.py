@@ -109,7 +109,7 @@ def write(op: Op, params: dict[str, Any], parts: Sequence[Text], elementwise: bo
     Args:
         op: the operation.
         params: its parameters.
-        parts: text and binding strength (see `op`) of each operand.
+        parts: text and binding strength (see `spelling`) of each operand.
         elementwise: whether products are of arrays, and so written with ``*``.
     """
     if op.name == "count":

@@ -23,6 +23,7 @@ from .special import erf
     numpy="sigmoid",
     helper="""
 def sigmoid(z):
+    # The logistic function.
     return 1 / (1 + np.exp(-z))
 """,
     dx=lambda g, y: g * (y * (1 - y)),
@@ -73,6 +74,7 @@ def relu(x: Any) -> Any:
     numpy="leaky_relu",
     helper="""
 def leaky_relu(z, negative_slope=0.01):
+    # ReLU with a small slope on the left.
     return np.where(z > 0, z, negative_slope * z)
 """,
     dx=lambda g, x, negative_slope: np.where(x > 0, g, negative_slope * g),
@@ -97,6 +99,7 @@ def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
     numpy="elu",
     helper="""
 def elu(z, alpha=1.0):
+    # Exponential linear unit.
     return np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0)))
 """,
     dx=lambda g, x, alpha: np.where(x > 0, g, g * alpha * np.exp(np.minimum(x, 0))),
@@ -140,6 +143,7 @@ def softplus(x: Any) -> Any:
     numpy="silu",
     helper="""
 def silu(z):
+    # Sigmoid linear unit, also called swish.
     return z * sigmoid(z)
 """,
     dx=lambda g, x: g * _silu_slope(x, sigmoid.op(x)),
@@ -175,6 +179,7 @@ _ROOT_2_OVER_PI = math.sqrt(2.0 / math.pi)
     numpy="gelu",
     helper="""
 def gelu(z):
+    # Gaussian error linear unit: z times the normal distribution function.
     return z * (1 + erf(z / 2**0.5)) / 2
 """,
     public=False,
@@ -195,6 +200,7 @@ def _gelu_slope(x: Any) -> Any:
     numpy="gelu_tanh",
     helper="""
 def gelu_tanh(z):
+    # Gaussian error linear unit, with a tanh in place of the error function.
     return z * (1 + np.tanh((2 / np.pi) ** 0.5 * (z + 0.044715 * z**3))) / 2
 """,
     public=False,
@@ -280,7 +286,8 @@ def _below_top(x: Any, axis: Any) -> Any:
     numpy="softmax",
     helper="""
 def softmax(z, axis=-1):
-    e = np.exp(z - np.max(z, axis=axis, keepdims=True))  # less the largest: none overflows
+    # Exponentials divided by their sum; less the largest z, none overflows.
+    e = np.exp(z - np.max(z, axis=axis, keepdims=True))
     return e / np.sum(e, axis=axis, keepdims=True)
 """,
     dx=lambda g, y, axis: y * (g - np.sum(g * y, axis=axis, keepdims=True)),
@@ -308,7 +315,8 @@ def softmax(x: Any, axis: int = -1) -> Any:
     numpy="log_softmax",
     helper="""
 def log_softmax(z, axis=-1):
-    z = z - np.max(z, axis=axis, keepdims=True)  # less the largest: no exponential overflows
+    # The logarithm of softmax; less the largest z, no exponential overflows.
+    z = z - np.max(z, axis=axis, keepdims=True)
     return z - np.log(np.sum(np.exp(z), axis=axis, keepdims=True))
 """,
     dx=lambda g, y, axis: g - np.exp(y) * np.sum(g, axis=axis, keepdims=True),

@@ -329,8 +329,9 @@ def _prod_first(x: Any) -> Any:
     numpy="logsumexp",
     helper="""
 def logsumexp(x, axis=None, keepdims=False):
+    # log(sum(exp(x))), with the largest x taken out, so that no exponential overflows.
     top = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
-    top = np.where(np.isfinite(top), top, 0)  # taken out, so that no exponential overflows
+    top = np.where(np.isfinite(top), top, 0)
     y = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
     return y if keepdims else np.squeeze(y, axis=axis)
 """,
