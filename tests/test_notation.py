@@ -44,7 +44,7 @@ def evaluate(source: str, np: Any, values: dict[str, Any]) -> Any:
     return scope["result"]
 
 
-def check_numpy(name: str, sample: Sample, np_: Any) -> None:
+def check_numpy(name: str, sample: Sample, np_: Any, rtol: float = 1e-12) -> None:
     made = PRIMITIVE[name]
     if name == RANDOM:
         return
@@ -56,12 +56,21 @@ def check_numpy(name: str, sample: Sample, np_: Any) -> None:
     assert np.shape(got) == expected.shape
     if expected.dtype.kind == "f" and name != "count":  # m is a whole number, and promotes nothing
         assert np.asarray(got).dtype == expected.dtype
-    np.testing.assert_allclose(np.asarray(got), expected, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(np.asarray(got), expected, rtol=rtol, atol=rtol / 1000)
 
 
 @each_op
 def test_numpy_computes_the_same(name, sample):
     check_numpy(name, sample, np)
+
+
+@each_op
+def test_numpy_keeps_float32(name, sample):
+    args = [
+        a.astype(np.float32) if isinstance(a, np.ndarray) and a.dtype.kind == "f" else a
+        for a in sample.args
+    ]
+    check_numpy(name, Sample(tuple(args), sample.params), np, rtol=1e-5)
 
 
 def one_of_each(samples: list[Sample]) -> list[Sample]:
