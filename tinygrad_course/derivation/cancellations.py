@@ -91,6 +91,31 @@ def _product_over_factor(r: Rewriter, op: str, inputs: Inputs, params: Params) -
     return a if b == bottom else b if a == bottom else None
 
 
+@rule("div", backward=True)
+def _cross_entropy(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    """Link by link, (a − y)/(a (1 − a)) is written as courses do: −y/a + (1 − y)/(1 − a)."""
+    top, bottom = inputs
+    if r.looks_through or not r.is_op(bottom, "maximum"):
+        return None
+    if r.is_op(top, "mul") and r.is_op(r.inputs(top)[1], "sub"):
+        g, difference = r.inputs(top)
+        found = _cross_entropy(r, op, (difference, bottom), params)
+        return None if found is None else r.emit("mul", (g, found), {})
+    if not r.is_op(top, "sub"):
+        return None
+    a, y = r.inputs(top)
+    factor = r.inputs(bottom)[0]
+    if not r.is_op(factor, "mul") or not _guards(r, bottom, factor):
+        return None
+    first, rest = r.inputs(factor)
+    if first != a or not _is_one_less(r, rest, a):
+        return None
+    one = r.number(1)
+    of_ones = r.emit("neg", (r.emit("div", (y, a), {}),), {})
+    of_zeros = r.emit("div", (r.emit("sub", (one, y), {}), rest), {})
+    return r.emit("add", (of_ones, of_zeros), {})
+
+
 # --- softmax ------------------------------------------------------------------------------------
 
 

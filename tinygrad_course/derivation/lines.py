@@ -29,7 +29,9 @@ SECTIONS = ("forward", "cost", "backward")
 MOST_OPERATIONS = 16
 MOST_INSIDE = 3
 # Quickly read, and so written out wherever they are used.
-_PLAIN = frozenset({"matrix_transpose", "neg", "square", "insert_axes", "sub", "div", "count", "one_hot"})
+_PLAIN = frozenset(
+    {"matrix_transpose", "neg", "square", "insert_axes", "sub", "div", "count", "one_hot"}
+)
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ def derive(
     wrt: Any = None,
     mean: str = "course",
     simplify: bool = True,
+    links: str = "",
+    activations: str = "named",
 ) -> Derivation:
     """Return the lines of the forward and backward pass behind a loss.
 
@@ -67,6 +71,10 @@ def derive(
         wrt: tensors, or names, to differentiate with respect to; by default all parameters.
         mean: "course" or "exact", see `equations`.
         simplify: False leaves the expressions as the derivative rules wrote them.
+        links: "all" gives every derivative a line of its own, the chain rule link by link;
+            "layers" those of A[l] and Z[l].
+        activations: "named", "general" for g[l] and g[l]′ in hidden layers, "every" in every
+            layer, or "f" for f and f′ in every layer.
 
     Raises:
         DtypeError: a source that is neither tensor nor graph.
@@ -76,7 +84,7 @@ def derive(
     if mean not in CONVENTIONS:
         raise errors.ArgumentError(f"equations: mean is 'course' or 'exact', got {mean!r}.")
     graph, wanted = _captured(source, wrt)
-    simplifier = Simplifier(graph, mean, simplify, wanted)
+    simplifier = Simplifier(graph, mean, simplify, wanted, links, activations)
     return Derivation(simplifier.graph(), simplifier)
 
 
@@ -134,6 +142,7 @@ class Derivation:
         self.graph = graph
         self.convention = simplifier.convention or "exact"
         self.scalar = simplifier.scalar
+        self.links = simplifier.links
         self.notes = simplifier.notes()
         self.sizes = Sizes.of(graph)
         self._opaque = simplifier.opaque
@@ -190,15 +199,25 @@ class Derivation:
         if node.op.name == "matrix_transpose" and self.graph[node.inputs[0]].op is None:
             return False
         if not node.is_backward and not node.anonymous:
-            return node.name != "L" or uses > 1 or self._complexity[i] > MOST_OPERATIONS
+            return (
+                node.name != "L"
+                or self.links == "all"
+                or uses > 1
+                or self._complexity[i] > MOST_OPERATIONS
+            )
         if self._complexity[i] > MOST_OPERATIONS:
             return True
-        plain = node.op.name in _PLAIN and self._complexity[i] <= 1
+        plain = self._complexity[i] <= (MOST_INSIDE if self.links else node.op.name in _PLAIN)
         return uses > 1 and not plain
 
     def _derivative_has_line(self, node: GraphNode) -> bool:
         target = self.graph[node.grad_of] if node.grad_of is not None else None
-        if self.scalar or node.role == "gradient" or (target is not None and target.op is None):
+        if (
+            self.scalar
+            or self.links
+            or node.role == "gradient"
+            or (target is not None and target.op is None)
+        ):
             return True
         if self._complexity[node.index] == 0:
             return False  # another name for a value that has a line
@@ -355,8 +374,7 @@ class Lengths:
             return node.params
         axes = self.sizes.axes[node.index]
         adapted = tuple(
-            self.changed.get(self.sizes.root(axis), n)
-            for axis, n in zip(axes, shape, strict=True)
+            self.changed.get(self.sizes.root(axis), n) for axis, n in zip(axes, shape, strict=True)
         )
         return {**node.params, "shape": adapted}
 

@@ -84,15 +84,14 @@ class Rewriter:
         exact_dtypes: keep conversions between float types; otherwise everything is float64.
     """
 
-    def __init__(
-        self, rules: dict[str, list[RuleFunction]], exact_dtypes: bool = True
-    ) -> None:
+    def __init__(self, rules: dict[str, list[RuleFunction]], exact_dtypes: bool = True) -> None:
         self.rules = rules
         self.exact_dtypes = exact_dtypes
         self.nodes: list[GraphNode] = []
         self.sizes = Sizes()
         # True while the backward pass is rebuilt: only there factors are moved.
         self.backward = False
+        self.looks_through = True
         # Named cotangents: node -> what it stands for.
         self.stands_for: dict[int, int] = {}
         # Labels taken to sum to 1 along an axis.
@@ -230,7 +229,7 @@ class Rewriter:
 
     def see(self, index: int) -> int:
         """Return what a named cotangent stands for; other nodes as they are."""
-        while index in self.stands_for:
+        while self.looks_through and index in self.stands_for:
             index = self.stands_for[index]
         return index
 

@@ -400,4 +400,3 @@ def _transposed_product(r: Rewriter, op: str, inputs: Inputs, params: Params) ->
     a, b = r.inputs(x)
     left, right = r.make("matrix_transpose", b), r.make("matrix_transpose", a)
     return r.make("matrix_product", left, right)
-

@@ -8,11 +8,13 @@ the cancellations that courses do on paper are done (dZ = A − Y). The original
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from .. import naming
 from ..graph import Graph, GraphNode
+from ..op import Op
 from . import cancellations  # noqa: F401 - adds its rules
 from .rewriter import ONE, Coefficient, Rewriter
 from .rules import RULES
@@ -60,6 +62,10 @@ class Simplifier:
             what is computed from data, so that it stands in those of the parameters.
         rewrite: False leaves the expressions as the derivative rules wrote them.
         wanted: the nodes whose derivatives are asked for; by default all leaves that have one.
+        links: "all" names every derivative, "layers" those of the layers; nothing then cancels
+            across names.
+        activations: "named"; "general" writes those of hidden layers as g[l], and their derivatives
+            as g[l]′; "every" does so in every layer; "f" calls them f.
 
     Attributes:
         new: index in `graph` -> index of the node that replaces it.
@@ -73,11 +79,16 @@ class Simplifier:
         convention: str | None = None,
         rewrite: bool = True,
         wanted: set[int] | None = None,
+        links: str = "",
+        activations: str = "named",
     ) -> None:
         self.original = graph
+        self.links = links
+        self.general = _general_activations(graph, activations)
         self._wanted = wanted
         self.convention = convention
         self.rewriter = Rewriter(RULES if rewrite else {}, exact_dtypes=convention is None)
+        self.rewriter.looks_through = not links
         self.new: dict[int, int] = {}
         self.scale: dict[int, int] = {}
         self.named: dict[int, int] = {}
@@ -109,7 +120,10 @@ class Simplifier:
             index = r.number(node.value) if seed else self._leaf(node)
         else:
             inputs = [self._of_own.get((node.rule_of, i), self.new[i]) for i in node.inputs]
-            index = r.make(node.op, *inputs, **node.params)
+            op = self.general.get(node.index, node.op)
+            index = r.make(op, *inputs, **node.params)
+            if of and self.general:
+                index = self._with_slope(index, of)
         if node.op is not None and not node.is_backward and not r.nodes[index].name:
             r.nodes[index].name = node.name
             r.nodes[index].anonymous = node.anonymous
@@ -151,8 +165,12 @@ class Simplifier:
         target = self.original[of[0]]
         if target.role == "loss":
             return False
-        if not self.scalar and (target.anonymous or not self._from_data[target.index]):
+        if not self.scalar and not self._from_data[target.index]:
             return False
+        if not self.scalar and target.anonymous and self.links != "all":
+            return False
+        if self.links == "all":
+            return True
         _, core = r.split(index)
         trivial = r.coefficient(core) is not None or r.is_op(core, "ones_like")
         return self.scalar or not trivial
@@ -177,6 +195,19 @@ class Simplifier:
                 self.named[i] = r.opaque(made, name)
                 self._of_own[i, cotangent] = self.named[i]
         return r.scaled(lifted, made)
+
+    def _with_slope(self, index: int, of: list[int]) -> int:
+        """Write dA · (the derivative of an activation) as dA · g[l]′(Z[l])."""
+        r = self.rewriter
+        activation = next((self.general[i] for i in self._activated(of[0])), None)
+        c, core = r.split(index)
+        if activation is None or not r.is_op(core, "mul"):
+            return index
+        z = self.new[of[0]]
+        return r.scaled(c, r.make("mul", r.inputs(core)[0], r.make(slope_of(activation), z)))
+
+    def _activated(self, z: int) -> list[int]:
+        return [i for i in self.general if self.original[i].inputs == (z,)]
 
     def _name_core(self, index: int, of: int) -> None:
         """Call the derivative of a value without a meaning after it, should it get a line."""
@@ -309,6 +340,69 @@ def _show_activations(nodes: Sequence[GraphNode]) -> None:
                 node.role = "forward"
 
 
+def _general_activations(graph: Graph, activations: str) -> dict[int, Op]:
+    """Return the operations that stand for activations: g[l], or f."""
+    found: dict[int, Op] = {}
+    if activations == "named":
+        return found
+    products = {
+        i
+        for n in graph
+        if n.op is not None and n.op.name in ("affine", "matrix_product") and not n.is_backward
+        for i in n.inputs
+    }
+    for node in graph:
+        if node.op is None or node.is_backward or node.op.name not in naming.ACTIVATIONS:
+            continue
+        if node.op.kind == "elementwise" and (activations != "general" or node.index in products):
+            layer = node.name[node.name.index("[") :] if "[" in node.name else ""
+            found[node.index] = (
+                _called(node.op, "f", "f")
+                if activations == "f"
+                else _called(node.op, f"g{layer}", f"g^{{{layer}}}" if layer else "g")
+            )
+    return found
+
+
+def _called(op: Op, text: str, latex: str) -> Op:
+    """Return an activation under a general name."""
+    made = Op(
+        f"{op.name} as {text}",
+        op.forward,
+        inputs=op.inputs,
+        defaults=op.defaults,
+        kind="elementwise",
+        text=lambda form, operands, params: f"{text}({operands[0]})",
+        latex=lambda form, operands, params: f"{latex}({operands[0]})",
+        numpy=op.numpy,
+        helper=op.helper,
+    )
+    made.rules = op.rules
+    made.symbol = text
+    made.doc = latex
+    return made
+
+
+def slope_of(activation: Op) -> Op:
+    """Return the operation g′: the derivative of an activation."""
+    rule = activation.rules[0]
+    assert rule is not None
+
+    def slope(x: Any, **params: Any) -> Any:
+        y = activation.forward(x, **params)
+        return rule((np.ones_like(y), y, x, *params.values()))
+
+    return Op(
+        f"slope of {activation.name}",
+        slope,
+        inputs=("x",),
+        defaults=activation.defaults,
+        kind="elementwise",
+        text=lambda form, operands, params: f"{activation.symbol}′({operands[0]})",
+        latex=lambda form, operands, params: f"{activation.doc}{{}}'({operands[0]})",
+    )
+
+
 def _is_complement(node: GraphNode, other: GraphNode) -> bool:
     """Return True when data are 1 − other data, such as labels, in every element."""
     a, b = node.value, other.value
@@ -352,4 +446,3 @@ def _from_data(graph: Graph) -> list[bool]:
 
 
 __all__ = ["CONVENTIONS", "Simplifier", "simplify"]
-

@@ -1,0 +1,374 @@
+"""The equations of a model: forward, cost, backward, in the notation of your course.
+
+`equations` derives them from a recorded loss and returns a sheet: a string, which also knows its
+lines, its LaTeX and its MathML, and shows itself in a notebook.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .. import errors
+from ..graph import Graph
+from ..tensor import Tensor
+from . import mathml
+from .layers import GeneralForm, titles
+from .lines import SECTIONS, Derivation, Line, derive
+from .notation import NOTATIONS, names_in, relayout
+from .steps import reasons
+from .writer import Writer
+
+FORMS = ("text", "latex", "mathml", "markdown")
+
+TITLES = {
+    "forward": "Forward propagation",
+    "cost": "Cost",
+    "backward": "Backward propagation",
+}
+STEP_TITLE = "Backward propagation, link by link"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a sheet, written in text and LaTeX.
+
+    Attributes:
+        line: the line of the derivation; None for a line of a general layer.
+        text: the equation.
+        latex: its two sides in LaTeX.
+        shape: its shape, in symbols and numbers, or empty.
+        remark: a value or a reason, or empty.
+    """
+
+    line: Line | None
+    text: str
+    latex: tuple[str, str]
+    shape: str = ""
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of a sheet: a title and its rows."""
+
+    title: str
+    rows: tuple[Row, ...]
+
+
+class Equations(str):
+    """A sheet of equations: a string with more to tell. Made by `equations`.
+
+    Attributes:
+        derivation: the lines behind it.
+        blocks: the parts of the sheet.
+        forward, cost, backward: the equations of each section, as text.
+        latex, mathml, markdown: the sheet in other forms.
+    """
+
+    derivation: Derivation
+    blocks: list[Block]
+    remarks: list[str]
+
+    def __new__(
+        cls, derivation: Derivation, blocks: Sequence[Block], remarks: Sequence[str], form: str
+    ) -> Equations:
+        """Write the sheet in a form."""
+        write = {"text": to_text, "latex": to_latex, "mathml": to_mathml, "markdown": to_markdown}
+        sheet = super().__new__(cls, write[form](blocks, remarks))
+        sheet.derivation = derivation
+        sheet.blocks = list(blocks)
+        sheet.remarks = list(remarks)
+        return sheet
+
+    def _section(self, name: str) -> list[str]:
+        rows = [row for block in self.blocks for row in block.rows if row.line is not None]
+        return [r.text for r in rows if r.line is not None and r.line.section == name]
+
+    @property
+    def forward(self) -> list[str]:
+        """The equations of the forward pass."""
+        return self._section("forward")
+
+    @property
+    def cost(self) -> list[str]:
+        """The equation of the cost, and what it is computed from."""
+        return self._section("cost")
+
+    @property
+    def backward(self) -> list[str]:
+        """The equations of the backward pass."""
+        return self._section("backward")
+
+    @property
+    def latex(self) -> str:
+        """The sheet as LaTeX."""
+        return to_latex(self.blocks, self.remarks)
+
+    @property
+    def mathml(self) -> str:
+        """The sheet as MathML, which browsers show as it is."""
+        return to_mathml(self.blocks, self.remarks)
+
+    @property
+    def markdown(self) -> str:
+        """The sheet as Markdown, with the equations in LaTeX."""
+        return to_markdown(self.blocks, self.remarks)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex}$"
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return str, (str(self),)
+
+
+def equations(
+    loss: Tensor | Graph,
+    wrt: Any = None,
+    notation: str = "auto",
+    mean: str = "course",
+    form: str = "text",
+    simplify: bool = True,
+    steps: bool = False,
+    shapes: bool = False,
+    layers: str = "all",
+    activations: str = "named",
+    verify: bool = False,
+) -> Equations:
+    """Return the equations of the forward and backward pass behind a loss.
+
+    Args:
+        loss: the loss, a scalar tensor, or a graph (``tc.trace(f, *inputs)``). For a tensor that is
+            no scalar, the equations of its forward pass.
+        wrt: tensors, or their names, to differentiate with respect to; by default all parameters.
+        notation: "columns" (examples as columns, Z = W X + b), "rows" (examples as rows,
+            Z = X W + b), "welch" (rows, with z(2), a(2), δ(3) and f) or "auto", the model's own.
+            A model can be written in the notation of another layout than its own.
+        mean: "course" writes dZ for the derivative of the *sum* of the losses, so that the 1/m of
+            the mean stands in dW and db, as the Deep Learning Specialization does; "exact" writes
+            ∂J/∂Z, the derivative itself.
+        form: "text", "latex", "mathml" or "markdown".
+        simplify: False leaves the expressions as the derivative rules wrote them.
+        steps: the chain rule link by link, before links are joined: what was multiplied with what,
+            and why a sum over an axis appears.
+        shapes: write the shape beside each equation.
+        layers: "all" layers, or the "general" layer l.
+        activations: "named" writes tanh(Z[1]); "general" writes g[1](Z[1]), and g[1]′ backward, for
+            hidden layers.
+        verify: compare with autodiff on random data, and raise when they differ.
+
+    Returns:
+        A string; see `Equations`.
+
+    Raises:
+        DtypeError: something that is neither tensor nor graph.
+        GraphError: nothing was recorded; `wrt` is not in the graph; a layout or a general form
+            that this graph does not have.
+        ArgumentError: an unknown option.
+
+    Source:
+        The equations of the shallow network: Ng, Deep Learning Specialization, course 1, week 3.
+
+    Example:
+        >>> import numpy as np, tinygrad_course as tc
+        >>> a, b, c = (tc.tensor(v, requires_grad=True, name=n)
+        ...            for v, n in ((5.0, "a"), (3.0, "b"), (2.0, "c")))
+        >>> print(tc.equations(3 * (a + b * c)))
+        Forward propagation
+          u = b c        = 6
+          v = a + u      = 11
+          J = 3 v        = 33
+        <BLANKLINE>
+        Backward propagation
+          dJ/dv = 3
+          dJ/du = dJ/dv    = 3
+          dJ/da = dJ/dv    = 3
+          dJ/db = dJ/du c  = 6
+          dJ/dc = dJ/du b  = 9
+    """
+    _check("notation", notation, ("auto", *NOTATIONS))
+    _check("form", form, FORMS)
+    _check("layers", layers, ("all", "general"))
+    _check("activations", activations, ("named", "general"))
+    if layers == "general":
+        activations = "every"
+    if notation == "welch":
+        mean, activations = "exact", "f"
+    links = "layers" if layers == "general" else "all" if steps else ""
+    source = relayout(loss, notation)
+    derivation = derive(source, wrt, mean, simplify, links, activations)
+    if verify:
+        from .verify import verify as check
+
+        check(loss, wrt=wrt, mean=mean, raise_exception=True)
+    names = names_in(notation, derivation)
+    if layers == "general":
+        general = GeneralForm(derivation, derive(source, wrt, mean, simplify, links))
+        parts = [
+            Block(title, tuple(Row(None, text, (left, right)) for text, left, right in rows))
+            for title, rows in titles(general)
+            if rows
+        ]
+        return Equations(derivation, parts, _remarks(derivation) + general.remarks, form)
+    blocks = _blocks(derivation, names, shapes, links == "all")
+    return Equations(derivation, blocks, _remarks(derivation), form)
+
+
+def _check(name: str, value: Any, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        options = ", ".join(repr(a) for a in allowed)
+        raise errors.ArgumentError(f"equations: {name} must be one of {options}, got {value!r}.")
+
+
+def _blocks(
+    derivation: Derivation, names: dict[str, str], shapes: bool, steps: bool
+) -> list[Block]:
+    text, latex = (Writer(derivation, form, names) for form in ("text", "latex"))
+    why = reasons(derivation, text) if steps else {}
+    values = derivation.evaluate() if derivation.scalar and _known(derivation) else {}
+    blocks = []
+    for section in SECTIONS:
+        rows = []
+        for line in derivation.lines:
+            if line.section != section:
+                continue
+            written = text.equation(line)
+            remark = why.get(line.name, "")
+            if line.name in values:
+                number = _number(values[line.name])
+                remark = "" if written.endswith(f" = {number}") else f"= {number}"
+            pair = (latex.left(line), latex.right(line))
+            shape = _shape(derivation, line) if shapes else ""
+            rows.append(Row(line, written, pair, shape, remark))
+        if rows:
+            title = STEP_TITLE if steps and section == "backward" else TITLES[section]
+            blocks.append(Block(title, tuple(rows)))
+    if shapes:
+        blocks.insert(0, _leaf_shapes(derivation, text, latex))
+    return blocks
+
+
+def _known(derivation: Derivation) -> bool:
+    return all(n.value is not None for n in derivation.leaves)
+
+
+def _number(value: Any) -> str:
+    text = f"{float(value):.6g}"
+    return text
+
+
+def _shape(derivation: Derivation, line: Line) -> str:
+    return shape_text(derivation, line.index)
+
+
+def shape_text(derivation: Derivation, index: int) -> str:
+    """Return a shape in symbols, such as ``(n[1], m)``."""
+    lengths = derivation.sizes.lengths(index)
+    inner = ", ".join(str(n) for n in lengths)
+    return f"({inner},)" if len(lengths) == 1 else f"({inner})"
+
+
+def _leaf_shapes(derivation: Derivation, text: Writer, latex: Writer) -> Block:
+    rows = []
+    for node in derivation.leaves:
+        kind = "data" if node.role == "data" else "parameter"
+        name = text.symbol(node.name)
+        shape = shape_text(derivation, node.index)
+        rows.append(Row(None, name, (latex.symbol(node.name), ""), shape, kind))
+    return Block("Shapes: " + _sizes_text(derivation), tuple(rows))
+
+
+def _sizes_text(derivation: Derivation) -> str:
+    symbols = derivation.sizes.symbols()
+    used = {n for node in derivation.graph for n in derivation.sizes.lengths(node.index)}
+    order = sorted((s for s in symbols if s in used), key=lambda s: (s == "m", s))
+    return ", ".join(f"{s} = {symbols[s]}" for s in order)
+
+
+def _remarks(derivation: Derivation) -> list[str]:
+    found = list(derivation.notes)
+    if any(line.scale for line in derivation.lines):
+        found.insert(
+            0,
+            "As in the course, the derivatives of what is computed from data (dZ, dA) are those of "
+            "the sum of the losses, m times those of J; the 1/m stands in the parameters' "
+            "gradients.",
+        )
+    return found
+
+
+# --- the forms ----------------------------------------------------------------------------------
+
+
+def to_text(blocks: Sequence[Block], remarks: Sequence[str]) -> str:
+    """Write a sheet as text."""
+    parts = []
+    for block in blocks:
+        widths = [max((len(x) for x in column), default=0) for column in (
+            [r.text for r in block.rows], [r.shape for r in block.rows])]  # fmt: skip
+        lines = [block.title]
+        for r in block.rows:
+            line = f"  {r.text:<{widths[0]}}  {r.shape:<{widths[1]}}  {r.remark}"
+            lines.append(line.replace(" " * 4 + r.remark, "  " + r.remark).rstrip()
+                         if not r.shape and r.remark else line.rstrip())  # fmt: skip
+        parts.append("\n".join(lines))
+    parts += [_wrapped(f"Note: {remark}") for remark in remarks]
+    return "\n\n".join(parts)
+
+
+def _wrapped(text: str) -> str:
+    import textwrap
+
+    return "\n".join(textwrap.wrap(text, 88, subsequent_indent="  "))
+
+
+def _latex_rows(block: Block) -> list[str]:
+    rows = []
+    for r in block.rows:
+        left, right = r.latex
+        row = f"{left} &= {right}" if right else left
+        more = [part for part in (r.shape, r.remark) if part]
+        if more:
+            row += r" && \text{" + _latex_text(", ".join(more)) + "}"
+        rows.append(row)
+    return rows
+
+
+def _latex_text(text: str) -> str:
+    return text.replace("\\", "").replace("_", r"\_").replace("%", r"\%").replace("&", r"\&")
+
+
+def to_latex(blocks: Sequence[Block], remarks: Sequence[str]) -> str:
+    """Write a sheet as one LaTeX environment."""
+    rows = []
+    for block in blocks:
+        rows.append(rf"&\textbf{{{_latex_text(block.title)}}}")
+        rows += _latex_rows(block)
+    body = " \\\\\n".join(rows)
+    return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
+
+
+def to_markdown(blocks: Sequence[Block], remarks: Sequence[str]) -> str:
+    """Write a sheet as Markdown."""
+    parts = []
+    for block in blocks:
+        body = " \\\\\n".join(_latex_rows(block))
+        parts.append(f"**{block.title}**\n\n$$\n\\begin{{aligned}}\n{body}\n\\end{{aligned}}\n$$")
+    parts += [f"*Note: {remark}*" for remark in remarks]
+    return "\n\n".join(parts) + "\n"
+
+
+def to_mathml(blocks: Sequence[Block], remarks: Sequence[str]) -> str:
+    """Write a sheet as MathML: one table of equations per part."""
+    tables = [
+        mathml.table(block.title, [(r.latex[0], r.latex[1], r.shape, r.remark) for r in block.rows])
+        for block in blocks
+    ]
+    return "\n".join(tables + [mathml.paragraph(f"Note: {r}") for r in remarks])
