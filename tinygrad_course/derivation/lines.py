@@ -131,6 +131,7 @@ class Derivation:
 
     Attributes:
         graph: the simplified graph.
+        simplifier: how it came about; knows the original graph.
         lines: in the order of computing.
         leaves: the parameters and data that the lines read.
         sizes: the symbolic shapes of the graph's nodes.
@@ -140,6 +141,7 @@ class Derivation:
 
     def __init__(self, graph: Graph, simplifier: Simplifier) -> None:
         self.graph = graph
+        self.simplifier = simplifier
         self.convention = simplifier.convention or "exact"
         self.scalar = simplifier.scalar
         self.links = simplifier.links
@@ -225,7 +227,7 @@ class Derivation:
 
     def is_coefficient(self, node: GraphNode) -> bool:
         """Return True for numbers such as 1/m, computed from constants and counts."""
-        if node.shape or node.op is None or node.op.name not in ("count", "div", "mul", "cast"):
+        if node.shape or node.op is None or node.op.name not in ("count", "div", "mul", "neg", "cast"):
             return False
         if node.op.name == "count":
             return True

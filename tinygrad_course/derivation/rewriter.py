@@ -291,6 +291,10 @@ class Rewriter:
         """Return a node for a coefficient alone."""
         if not c.powers:
             return self.number(c.number)
+        if c.number < 0:
+            index = self.emit("neg", (self.factor(c.negative(), dtype),), {})
+            self._coefficients[index] = c
+            return index
         number, divisor = c.number, 1
         if not isinstance(number, int):
             whole = _ratio(1, number)

@@ -400,3 +400,31 @@ def _transposed_product(r: Rewriter, op: str, inputs: Inputs, params: Params) ->
     a, b = r.inputs(x)
     left, right = r.make("matrix_transpose", b), r.make("matrix_transpose", a)
     return r.make("matrix_product", left, right)
+
+
+@rule("where", backward=True)
+def _common_choice(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    """Where z > 0: g, else s g; is g · (where z > 0: 1, else s)."""
+    condition, a, b = inputs
+    (c, x), (d, y) = r.split(a), r.split(b)
+    if r.coefficient(x) is not None or r.coefficient(y) is not None:
+        return None
+    shared, left, right = _shared_factor(r, x, y)
+    if shared is None or c.powers != d.powers:
+        return None
+    common = Coefficient(1, c.powers)
+    first = r.scaled(Coefficient(c.number), left if left is not None else r.number(1))
+    second = r.scaled(Coefficient(d.number), right if right is not None else r.number(1))
+    return r.scaled(common, r.make("mul", shared, r.make("where", condition, first, second)))
+
+
+def _shared_factor(r: Rewriter, x: int, y: int) -> tuple[int | None, int | None, int | None]:
+    """Return a factor of both x and y, and what is left of each (None for 1)."""
+    if x == y:
+        return x, None, None
+    for one, other, swap in ((x, y, False), (y, x, True)):
+        if r.is_op(other, "mul") and one in r.inputs(other):
+            a, b = r.inputs(other)
+            rest = b if a == one else a
+            return one, (rest if swap else None), (None if swap else rest)
+    return None, None, None
