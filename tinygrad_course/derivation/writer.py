@@ -179,17 +179,27 @@ def _product(w: Writer, node: GraphNode) -> Written | None:
         return None
     if graph[a].shape and not graph[b].shape:
         a, b = b, a
-    first, second = w.operand(a), w.operand(b)
     if graph[b].role == "constant" and graph[a].role != "constant":
-        first, second = second, first
+        a, b = b, a
     # Signs come first: −(1/m) Σ.
-    signs = [part[1] == UNARY and part[0].startswith("-") for part in (first, second)]
-    first, second = (
-        (part[0][1:], JUXTAPOSITION if part is second else ATOM) if sign else part
-        for part, sign in zip((first, second), signs, strict=True)
-    )
+    (sign, first), (other, second) = _unsigned(w, a), _unsigned(w, b)
     text = _side_by_side(w, first, second)
-    return (f"-{text}", UNARY) if sum(signs) == 1 else (text, JUXTAPOSITION)
+    return (text, JUXTAPOSITION) if sign == other else (f"-{text}", UNARY)
+
+
+def _unsigned(w: Writer, index: int) -> tuple[int, Written]:
+    """Return the sign of an operand, and the operand without it."""
+    sign = 1
+    while w.d.name_of(index) is None and w.d.graph[index].op is not None:
+        node = w.d.graph[index]
+        if node.op is None or node.op.name != "neg":
+            break
+        sign, index = -sign, node.inputs[0]
+    text, strength = w.operand(index)
+    if strength == UNARY and text.startswith("-"):
+        # A number, or a sum whose sign was written before it.
+        return -sign, (text[1:], JUXTAPOSITION)
+    return sign, (text, strength)
 
 
 def _side_by_side(w: Writer, first: Written, second: Written) -> str:
