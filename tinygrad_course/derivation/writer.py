@@ -134,11 +134,17 @@ class Writer:
         return op.spell(self.form, texts, params), op.precedence
 
     def _params(self, node: GraphNode) -> dict[str, Any]:
-        """Return the parameters of a node; the last axis is −1 where that is the default."""
+        """Return the parameters of a node as they are written.
+
+        The last axis is −1 where that is the default, and all axes need not be listed.
+        """
         assert node.op is not None
+        axis = node.params.get("axis")
         last = len(self.d.graph[node.inputs[0]].shape) - 1
-        if node.op.defaults.get("axis") == -1 and node.params["axis"] == last:
+        if node.op.defaults.get("axis") == -1 and axis == last:
             return {**node.params, "axis": -1}
+        if type(axis) is tuple and len(axis) == last + 1 and node.params.get("keepdims") is False:
+            return {**node.params, "axis": None}
         return node.params
 
     def bracket(self, part: Written, least: int) -> str:
