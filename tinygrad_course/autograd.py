@@ -19,8 +19,19 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from . import errors
+from .journal import Pass, active
 from .messages import describe, user_line
-from .node import ANOMALY, RECORD_ALL, RECORD_GRAD, Node, engine, last_write, recording, tick
+from .node import (
+    ANOMALY,
+    RECORD_ALL,
+    RECORD_GRAD,
+    TRACING,
+    Node,
+    engine,
+    last_write,
+    recording,
+    tick,
+)
 from .tensor import Tensor, refresh, to_array, wrap
 
 Source = Node | Tensor
@@ -52,12 +63,19 @@ def backward(
         >>> x.grad
         tensor(6.)
     """
-    if gradients is None and not create_graph and _is_fresh_scalar(tensors):
+    recorded = create_graph or bool(recording.get() & RECORD_ALL)
+    if gradients is None and not recorded and _is_fresh_scalar(tensors):
         outputs, cotangents = [tensors], [tensors._data.dtype.type(1)]
     else:
-        outputs, cotangents = _seeds(tensors, gradients, "backward", create_graph)
-    cotangent_of, spent = _run(outputs, cotangents, retain_graph or create_graph, create_graph)
-    _deposit(cotangent_of, spent, create_graph)
+        outputs, cotangents = _seeds(tensors, gradients, "backward", recorded)
+    noted = _noted(outputs) if recorded else None
+    retain = retain_graph or create_graph
+    cotangent_of, spent = _run(outputs, cotangents, retain, recorded, create_graph, noted)
+    if noted is None:
+        _deposit(cotangent_of, spent, recorded)
+    else:
+        _deposit_noted(cotangent_of, noted)
+        noted.close()
 
 
 def grad(
@@ -102,10 +120,18 @@ def grad(
                 f"autograd.grad: inputs[{position}]{_called(x)} does not require grad. "
                 "Create it with requires_grad=True, before computing the outputs."
             )
-    roots, cotangents = _seeds(outputs, grad_outputs, "autograd.grad", create_graph)
+    recorded = create_graph or bool(recording.get() & RECORD_ALL)
+    roots, cotangents = _seeds(outputs, grad_outputs, "autograd.grad", recorded)
     targets: list[Source] = [x._node or x for x in wanted]
     retain = create_graph if retain_graph is None else retain_graph or create_graph
-    cotangent_of, _ = _run(roots, cotangents, retain, create_graph, set(targets))
+    noted = _noted(roots) if recorded else None
+    cotangent_of, _ = _run(
+        roots, cotangents, retain, recorded, create_graph, noted, targets=set(targets)
+    )
+    if noted is not None:
+        for target, g in cotangent_of.items():
+            noted.result(target, g)
+        noted.close()
     results: list[Tensor | None] = []
     for position, (x, target) in enumerate(zip(wanted, targets, strict=True)):
         g = cotangent_of.get(target)
@@ -186,24 +212,36 @@ def _seeds(
     return outputs, cotangents
 
 
+def _noted(outputs: list[Tensor]) -> Pass | None:
+    """Start noting this pass, when a function is being traced."""
+    journal = active()
+    return None if journal is None else journal.differentiate(outputs)
+
+
 def _run(
     outputs: list[Tensor],
     cotangents: list[Any],
     retain: bool,
     recorded: bool,
+    create_graph: bool,
+    noted: Pass | None,
     targets: set[Source] | None = None,
 ) -> tuple[dict[Source, Any], set[int]]:
     """Propagate cotangents; return those of the leaves, or of `targets`.
 
+    With `recorded`, the rules run on tensors; with `create_graph`, gradients pass through them.
     Also returns the ids of arrays that are shared, so that they are copied before being kept.
     """
     mode = recording.get()
-    token = recording.set((RECORD_GRAD | RECORD_ALL if recorded else 0) | (mode & ANOMALY))
+    kept = mode & (ANOMALY | TRACING) | (RECORD_ALL if recorded else 0)
+    token = recording.set(kept | RECORD_GRAD if create_graph else kept)
     silenced: list[Any] = []
     try:
-        return _propagate(outputs, cotangents, retain, recorded, targets, silenced)
+        return _propagate(outputs, cotangents, retain, recorded, noted, targets, silenced)
     finally:
         recording.reset(token)
+        if noted is not None:
+            noted.stop()
         if silenced:
             np.seterr(**silenced[0])
 
@@ -213,6 +251,7 @@ def _propagate(
     cotangents: list[Any],
     retain: bool,
     recorded: bool,
+    noted: Pass | None,
     targets: set[Source] | None,
     silenced: list[Any],
 ) -> tuple[dict[Source, Any], set[int]]:
@@ -238,8 +277,10 @@ def _propagate(
         else:
             node = heappop(heap)[1]
         g = pending.pop(node)
-        if node.extra is not None:
+        if node.extra is not None and (noted is None or noted.calls_hooks):
             g = _run_hooks(node, g, recorded, shared)
+        if noted is not None:
+            noted.see(node, g)
         if targets is not None and on_path is not None:
             if node in targets:
                 found[node] = g
@@ -313,9 +354,10 @@ def _propagate(
                     following = None
     if targets is None:
         return pending, shared
+    calls_hooks = noted is None or noted.calls_hooks
     for leaf, g in pending.items():
         if leaf in targets:
-            found[leaf] = _leaf_hooks(leaf, g) if isinstance(leaf, Tensor) else g
+            found[leaf] = _leaf_hooks(leaf, g) if calls_hooks and type(leaf) is not Node else g
     return found, shared
 
 
@@ -422,6 +464,34 @@ def _deposit(cotangent_of: dict[Any, Any], shared: set[int], recorded: bool) -> 
             before._stamp()[0] = last_write[0] = tick()
 
 
+def _deposit_noted(cotangent_of: dict[Any, Any], noted: Pass) -> None:
+    """Add each leaf's cotangent to its ``.grad`` in a traced function, recorded.
+
+    A ``.grad`` has an array of its own, as outside of a trace: shared ones may be changed in place.
+    """
+    journal = active()
+    assert journal is not None
+    for leaf, g in cotangent_of.items():
+        if leaf._hooks:
+            g = _leaf_hooks(leaf, g)
+        before = leaf.grad
+        total = g if before is None else before + g
+        if before is not None and before._node is None and not total._requires_grad:
+            journal.parts.setdefault(before, (leaf, "grad"))
+            journal.overwrite(before, total)
+            np.copyto(before._data, total._data)
+            before._stamp()[0] = last_write[0] = tick()
+        else:
+            leaf.grad = wrap(total._array().copy())
+            leaf.grad._node = total._node
+            leaf.grad._requires_grad = total._requires_grad
+            leaf.grad._memory = [0]
+            if total._node is None:
+                journal.same(leaf.grad, total)
+        journal.graded[leaf] = None
+        noted.result(leaf, total)
+
+
 # --- hooks --------------------------------------------------------------------------------------
 
 _hook_ids = itertools.count()
@@ -489,7 +559,7 @@ def _run_hooks(node: Node, g: Any, recorded: bool, shared: set[int]) -> Any:
     return g
 
 
-def _leaf_hooks(leaf: Tensor, g: Any) -> Any:
+def _leaf_hooks(leaf: Any, g: Any) -> Any:
     for hook in list((leaf._hooks or {}).values()):
         g = _call_hook(hook, g, isinstance(g, Tensor))
     return g

@@ -2,56 +2,59 @@
 
 `captured` follows tensors back through the operations that computed them and lists these in order,
 on request with the backward pass, which is recorded by the same derivative rules that ``backward``
-runs. Capturing changes nothing: it works before and after ``backward()``, calls no hooks and leaves
-every ``.grad`` alone.
+runs. It changes nothing: it works before and after ``backward()``, calls no hooks and leaves every
+``.grad`` alone. `Trace` does the same for all that a traced function did, its backward passes and
+updates too, as its `Journal` knows it (see `tracing`).
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextvars import copy_context
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from . import autograd, errors, naming
-from .graph import GraphNode
-from .node import RECORD_GRAD, Node, recording, scope, tick
+from .graph import Graph, GraphNode
+from .journal import Journal, Pass, keeping
+from .node import RECORD_GRAD, Node
 from .op import Op
 from .tensor import Tensor, refresh, wrap
 
 Source = Node | Tensor
 
+# Of values, copies are the values themselves; an update is full of them.
+COPIES = frozenset({"snapshot", "clone", "cast", "assign"})
 
-def captured(
-    outputs: Any, backward: bool = False, wrt: Any = None
-) -> tuple[list[GraphNode], list[int]]:
-    """Return the nodes behind `outputs`, and the indices of the outputs; see `Graph.of`."""
+
+def captured(outputs: Any, backward: bool = False, wrt: Any = None) -> Graph:
+    """Return the graph behind `outputs`; see `Graph.of`."""
     roots: list[Any] = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
     _check_outputs(roots)
-    builder = _Builder()
+    builder = Builder(Journal())
     if not backward:
         for node in _ancestors(y._node for y in roots if y._node is not None):
             builder.add_node(node, "forward")
-        return builder.finish(roots)
-    for y in roots:
-        if y._data.size != 1:
-            raise errors.ShapeError(
-                f"Graph.of: a backward pass starts from a scalar, got shape {y.shape}. "
-                "Reduce it with .sum() or .mean() first, or pass backward=False."
-            )
-    try:
-        builder.add_both(roots, wrt)
-    except errors.InplaceError as error:
-        raise errors.InplaceError(
-            "Graph.of: the backward pass of this graph can no longer be computed, so it "
-            "cannot be captured or drawn: a value it needs was changed since, most often "
-            "by optimizer.step(). Draw before the step, or compute the loss again. "
-            f"({error})"
-        ) from None
-    return builder.finish(roots)
+    else:
+        for y in roots:
+            if y._data.size != 1:
+                raise errors.ShapeError(
+                    f"Graph.of: a backward pass starts from a scalar, got shape {y.shape}. "
+                    "Reduce it with .sum() or .mean() first, or pass backward=False."
+                )
+        try:
+            builder.add_both(roots, wrt)
+        except errors.InplaceError as error:
+            raise errors.InplaceError(
+                "Graph.of: the backward pass of this graph can no longer be computed, so it "
+                "cannot be captured or drawn: a value it needs was changed since, most often "
+                "by optimizer.step(). Draw before the step, or compute the loss again. "
+                f"({error})"
+            ) from None
+    builder.mark_outputs([builder.twin_of.get(y._node or y, y._node or y) for y in roots])
+    return builder.graph()
 
 
 def _check_outputs(roots: Sequence[Any]) -> None:
@@ -74,7 +77,7 @@ def _check_outputs(roots: Sequence[Any]) -> None:
         )
 
 
-def _ancestors(starts: Any, known: Any = ()) -> list[Node]:
+def _ancestors(starts: Iterable[Node], known: Any = ()) -> list[Node]:
     """Return the nodes behind `starts`, oldest first, without those in `known`."""
     seen: set[Node] = set()
     stack = list(starts)
@@ -84,14 +87,27 @@ def _ancestors(starts: Any, known: Any = ()) -> list[Node]:
             continue
         seen.add(node)
         stack.extend(s for s in node.inputs if type(s) is Node)
-    return sorted(seen, key=lambda node: node.time)
+    return sorted(seen, key=_time)
 
 
-class _Builder:
-    """Collects the nodes of one graph."""
+def _time(node: Node) -> int:
+    return node.time
 
-    def __init__(self) -> None:
+
+class Builder:
+    """Collects the nodes of one graph.
+
+    Attributes:
+        nodes, outputs, updates: what the graph will have; the nodes are named at the end.
+        index: tensor or recorded node -> its place in `nodes`.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        """Start an empty graph, of which `journal` knows the backward passes."""
+        self.journal = journal
         self.nodes: list[GraphNode] = []
+        self.outputs: list[int] = []
+        self.updates: list[tuple[int, int]] = []
         self.index: dict[Source, int] = {}
         self.constants: dict[tuple[type, str], int] = {}
         self.scopes: list[tuple[Any, Any] | None] = []
@@ -103,11 +119,21 @@ class _Builder:
         """Add a recorded operation, and those of its inputs that are leaves."""
         inputs = tuple([self.source(node, source, role) for source in node.inputs])
         data = node.data
-        index = self._append(node.op, inputs, node.params, node.name, role, data, node.scope)
+        index = self.append(node.op, inputs, node.params, node.name, role, data, node.scope)
         if _written_after(node.memory, node.time):
             self.nodes[index].value = None
         self.index[node] = index
+        self._own_value(self.nodes[index])
         return index
+
+    def _own_value(self, node: GraphNode) -> None:
+        """Compute a value again that was overwritten, or is a view of memory that may be."""
+        assert node.op is not None
+        if not (node.value is None or node.op.view) or node.op.kind in ("random", "custom"):
+            return
+        arrays = [self.nodes[i].value for i in node.inputs]
+        if all(array is not None for array in arrays):
+            node.value = np.asarray(node.op.forward(*arrays, **node.params))
 
     def source(self, user: Node, source: Any, role: str) -> int:
         """Return the index of an input of `user`, adding it when it is a new leaf."""
@@ -128,7 +154,8 @@ class _Builder:
         kind = "parameter" if is_parameter else "data"
         if role == "backward":
             kind = "backward" if tensor._data.size > 1 else "constant"
-        index = self._append(None, (), {}, tensor.name, kind, tensor._data, user.scope)
+        value = tensor._data.copy()
+        index = self.append(None, (), {}, tensor.name, kind, value, user.scope)
         if _written_after(tensor._memory, user.time):
             self.nodes[index].value = None
         self.index[tensor] = index
@@ -138,15 +165,17 @@ class _Builder:
         """Add a plain number (equal ones share a node) or array."""
         if isinstance(value, np.ndarray) and value.ndim > 0:
             kind = "backward" if role == "backward" else "data"
-            return self._append(None, (), {}, None, kind, value, user.scope)
+            index = self.append(None, (), {}, None, kind, value, user.scope)
+            self.nodes[index].made = True
+            return index
         key = (type(value), repr(value))
-        index = self.constants.get(key)
-        if index is None:
-            index = self._append(None, (), {}, None, "constant", value, None)
+        index = self.constants.get(key, -1)
+        if index < 0:
+            index = self.append(None, (), {}, None, "constant", value, None)
             self.constants[key] = index
         return index
 
-    def _append(
+    def append(
         self,
         op: Op | None,
         inputs: tuple[int, ...],
@@ -156,6 +185,7 @@ class _Builder:
         value: Any,
         where: tuple[Any, Any] | None,
     ) -> int:
+        """Add a node and return its index."""
         index = len(self.nodes)
         array = value if isinstance(value, np.ndarray) else np.asarray(value)
         self.nodes.append(
@@ -172,38 +202,36 @@ class _Builder:
         The copy ("twins") keeps the capture apart from the user's graph, which may be spent, have
         hooks and retained gradients: none of these must run or change.
         """
-        order = _ancestors(y._node for y in roots if y._node is not None)
-        cotangents: list[tuple[int, Tensor]] = []
-        pulls: list[tuple[int, int]] = []
-        for node in order:
-            twin = self._twin(node)
-            self.twin_of[node] = twin
-            index = self.add_node(twin, "forward")
-            hook = partial(_see_cotangent, index, twin.scope, cotangents, pulls)
-            twin.extra = {"hooks": {0: hook}}
-        targets = self._targets(order, wrt)
+        for node in _ancestors(y._node for y in roots if y._node is not None):
+            self.twin_of[node] = twin = self._twin(node)
+            self.add_node(twin, "forward")
         outputs = [self._twin_tensor(y) for y in roots]
-        inputs = [self._twin_tensor(x) for x in targets]
-        # A context of its own: the hooks move the module scope to that of the node they see.
-        context = copy_context()
-        found = context.run(_differentiate, outputs, inputs)
-        for x, g in zip(inputs, found, strict=True):
-            if g is not None and x._node is None:
-                cotangents.append((self.index[x], g))
-        starts = [g._node for _, g in cotangents if g._node is not None]
+        inputs = [self._twin_tensor(x) for x in self._targets(wrt)]
+        copy_context().run(_differentiate, self.journal, outputs, inputs)
+        (noted,) = self.journal.passes
+        starts = [g._node for _, g, _ in noted.cotangents if g._node is not None]
         for node in _ancestors(starts, self.index):
-            rule = bisect_right(pulls, (node.time, -1)) - 1
-            index = self.add_node(node, "backward")
-            self.nodes[index].rule_of = pulls[rule][1] if rule >= 0 else None
-        leaves = {self.index[x._node or x] for x in inputs}
-        for of, g in cotangents:
-            self._link(of, g, of in leaves)
+            self.add_node(node, "backward")
+            self.name_rule(node, noted)
+        self.link(noted)
+
+    def name_rule(self, node: Node, noted: Pass) -> None:
+        """Note whose derivative rule computed a node of a backward pass."""
+        k = bisect_right(noted.pulls, node.time, key=_pull_time) - 1
+        if k >= 0:
+            self.nodes[self.index[node]].rule_of = self.index.get(noted.pulls[k][1])
+
+    def link(self, noted: Pass) -> None:
+        """Note which node is the derivative of which."""
+        for of, g, asked in noted.cotangents:
+            source = self.journal.source(of, noted.start)[0]
+            if source in self.index:
+                self._link(self.index[source], g, asked)
 
     def _link(self, of: int, g: Tensor, is_target: bool) -> None:
-        """Note that `g` is the derivative with respect to the node `of`."""
         source = g._node or g
         if source not in self.index:  # a seed that no rule read
-            self.index[source] = self._append(None, (), {}, None, "backward", g._data, None)
+            self.index[source] = self.append(None, (), {}, None, "backward", g._data, None)
         index = self.index[source]
         self.nodes[of].grad = index
         node = self.nodes[index]
@@ -242,7 +270,7 @@ class _Builder:
         twin = self.twin_of[x._node or x]
         return twin if isinstance(twin, Tensor) else autograd._tensor_of(twin)
 
-    def _targets(self, order: list[Node], wrt: Any) -> list[Tensor]:
+    def _targets(self, wrt: Any) -> list[Tensor]:
         """Return the tensors to differentiate with respect to."""
         if wrt is None:
             leaves = [x for x in self.twin_of if isinstance(x, Tensor) and x._requires_grad]
@@ -268,34 +296,158 @@ class _Builder:
 
     # --- the end ------------------------------------------------------------------------------
 
-    def finish(self, roots: list[Tensor]) -> tuple[list[GraphNode], list[int]]:
-        """Mark the outputs, and name everything."""
-        outputs = []
-        for y in roots:
-            source = self.twin_of.get(y._node or y, y._node or y)
+    def mark_outputs(self, sources: Iterable[Source]) -> None:
+        """Make these the outputs."""
+        for source in sources:
             index = self.index.get(source)
             if index is None:  # an output that is a leaf of its own
                 assert isinstance(source, Tensor)
                 kind = "parameter" if source._requires_grad else "data"
-                index = self._append(None, (), {}, source.name, kind, source._data, None)
-            outputs.append(index)
-            node = self.nodes[index]
-            if node.op is not None:
-                node.role = "loss" if node.size == 1 else "output"
-        self._name_scopes()
-        names, anonymous = naming.names_of(self.nodes)
-        for node, name in zip(self.nodes, names, strict=True):
-            node.name = name
-        for index in anonymous:
-            self.nodes[index].anonymous = True
-        return self.nodes, outputs
+                index = self.append(None, (), {}, source.name, kind, source._data, None)
+            self.outputs.append(index)
+            self.mark_result(index)
 
-    def _name_scopes(self) -> None:
-        """Write each node's modules as a path of labels, each call of a module on its own."""
+    def mark_result(self, index: int) -> None:
+        """Make a computed number a loss, and a computed array an output."""
+        node = self.nodes[index]
+        if node.op is not None and node.role == "forward":
+            node.role = "loss" if node.size == 1 else "output"
+
+    def graph(self, notes: Sequence[str] = ()) -> Graph:
+        """Name everything, and return the graph."""
         scopes = _Scopes()
         for node, where in zip(self.nodes, self.scopes, strict=True):
             if where is not None:
                 node.scope = scopes.path(where)
+        names, anonymous = naming.names_of(self.nodes, self.updates)
+        for node, name in zip(self.nodes, names, strict=True):
+            node.name = name
+        for index in anonymous:
+            self.nodes[index].anonymous = True
+        return Graph(self.nodes, self.outputs, self.updates, notes)
+
+
+class Trace(Builder):
+    """Collects all that a traced function did: forward, backward and update.
+
+    Args:
+        journal: what was noted while it ran.
+        names: names for leaves and results that have none of their own.
+    """
+
+    def __init__(self, journal: Journal, names: dict[Source, str]) -> None:
+        """Start an empty graph."""
+        super().__init__(journal)
+        self.names = names
+        # State -> what holds its value at the end.
+        self.states: dict[Tensor, Source] = {}
+        for state, _ in journal:
+            self.states.setdefault(state, journal.source(state)[0])
+        self._claimed: set[int] = set()
+
+    def add_all(self, outputs: list[Source], losses: list[Source]) -> None:
+        """Add what the outputs, the backward passes and the updates need, in order."""
+        passes = self.journal.passes
+        starts = [*outputs, *losses]
+        for noted in passes:
+            starts += [g._node or g for _, g, _ in noted.cotangents]
+        computing: set[Node] = set()
+        crossed = self._walk(starts, computing)
+        reread = bool(crossed)
+        updating = set(computing)
+        crossed += self.states.values()
+        while crossed:
+            crossed = self._walk(crossed, updating)
+        # The updates come last, unless the function goes on computing with the new values.
+        order = sorted(updating, key=_time)
+        if not reread:
+            order.sort(key=computing.__contains__, reverse=True)
+        places = [noted.start for noted in passes]
+        for node in order:
+            k = bisect_right(places, node.time) - 1
+            if k >= 0 and node.time < passes[k].end:
+                self.add_node(node, "backward")
+                self.name_rule(node, passes[k])
+            else:
+                self.add_node(node, "forward" if node in computing else "update")
+        for noted in passes:
+            self.link(noted)
+        for state, source in self.states.items():
+            if source in self.index:
+                self.updates.append((self._state(state), self.index[source]))
+
+    def _walk(self, starts: Iterable[Source], seen: set[Node]) -> list[Source]:
+        """Add the nodes behind `starts` to `seen`; return where it stopped: at assigned states."""
+        stack = [s for s in starts if isinstance(s, Node)]
+        crossed: list[Source] = []
+        while stack:
+            node = stack.pop()
+            if node in seen:
+                continue
+            seen.add(node)
+            for source in node.inputs:
+                if type(source) is Node:
+                    stack.append(source)
+                elif isinstance(source, Tensor):
+                    source, assigned = self.journal.source(source, node.time)
+                    if type(source) is Node:
+                        (crossed if assigned else stack).append(source)
+        return crossed
+
+    def add_node(self, node: Node, role: str) -> int:
+        """Add a recorded operation; in an update, a copy is what it is a copy of."""
+        if role == "update" and node.op.name in COPIES:
+            index = self.source(node, node.inputs[-1], role)
+            source = self.nodes[index]
+            same = source.shape == node.data.shape and source.dtype == node.data.dtype
+            if same and (node.op.name != "assign" or self._claim(source)):
+                self.index[node] = index
+                return index
+        return super().add_node(node, role)
+
+    def _claim(self, node: GraphNode) -> bool:
+        """Return whether a value may itself be the new value of a state, without an assignment."""
+        if node.role != "update" or node.op is None or node.index in self._claimed:
+            return False
+        self._claimed.add(node.index)
+        return True
+
+    def source(self, user: Node, source: Any, role: str) -> int:
+        """Return the index of an input of `user`: of a leaf, in the version that it read."""
+        if isinstance(source, Tensor):
+            source = self.journal.source(source, user.time)[0]
+        return super().source(user, source, role)
+
+    def leaf(self, tensor: Tensor, user: Node, role: str) -> int:
+        """Add a leaf tensor, with the values it had before the function ran."""
+        born = tensor in self.journal.born and tensor not in self.states
+        if role == "backward" and born:
+            return super().leaf(tensor, user, role)
+        name = tensor.name or self.names.get(tensor)
+        if tensor._requires_grad or type(tensor) is not Tensor:
+            kind = "parameter"
+        elif tensor in self.states:
+            kind = "state"
+        elif born and tensor._data.size == 1 and not name:
+            kind = "constant"
+        else:
+            kind = "data"
+        old = self.journal.old.get(tensor)
+        value = tensor._data.copy() if old is None else old
+        index = self.append(None, (), {}, name, kind, value, user.scope)
+        if old is None and _written_after(tensor._memory, user.time):
+            self.nodes[index].value = None
+        self.nodes[index].made = born
+        self.index[tensor] = index
+        return index
+
+    def _state(self, state: Tensor) -> int:
+        """Return the index of a state's leaf; of one that is never read, a new one."""
+        if state not in self.index:
+            kind = "parameter" if state._requires_grad else "state"
+            name = state.name or self.names.get(state)
+            self.index[state] = self.append(None, (), {}, name, kind, self.journal.old[state], None)
+        return self.index[state]
 
 
 class _Scopes:
@@ -336,19 +488,10 @@ def _written_after(memory: list[int] | None, time: int) -> bool:
     return memory is not None and memory[0] > time
 
 
-def _see_cotangent(
-    index: int,
-    where: Any,
-    cotangents: list[tuple[int, Tensor]],
-    pulls: list[tuple[int, int]],
-    g: Tensor,
-) -> None:
-    """Note the cotangent of a forward node, just before its derivative rule runs."""
-    cotangents.append((index, g))
-    pulls.append((tick(), index))
-    scope.set(where)
+def _pull_time(pull: tuple[int, Node]) -> int:
+    return pull[0]
 
 
-def _differentiate(outputs: list[Tensor], inputs: list[Tensor]) -> tuple[Tensor | None, ...]:
-    recording.set(RECORD_GRAD)
-    return autograd.grad(outputs, inputs, create_graph=True, allow_unused=True)
+def _differentiate(journal: Journal, outputs: list[Tensor], inputs: list[Tensor]) -> None:
+    with keeping(journal, RECORD_GRAD):
+        autograd.grad(outputs, inputs, create_graph=True, allow_unused=True)

@@ -141,8 +141,8 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
         dtype('float64')
     """
     _cpu(device)
-    if isinstance(data, Tensor) and dtype in (None, data.dtype):
-        return data
+    if isinstance(data, Tensor):
+        return data if dtype in (None, data.dtype) else Tensor(data, dtype)
     return wrap(to_array(data, dtype))
 
 

@@ -47,6 +47,10 @@ class InplaceError(GraphError):
     """A value that the backward pass needs was overwritten, or must not be overwritten."""
 
 
+class TraceError(GraphError):
+    """A function that cannot be traced, such as one that looks at the values of its tensors."""
+
+
 class AnomalyError(GraphError):
     """A NaN or Inf found by `detect_anomaly`."""
 
@@ -70,6 +74,10 @@ class NothingToCheckError(GradcheckError, ValueError):
 
 class CheckpointError(TinygradCourseError, ValueError):
     """A file that cannot be trusted or understood as a checkpoint."""
+
+
+class GraphFileError(TinygradCourseError, ValueError):
+    """A text that cannot be understood as a stored graph."""
 
 
 class StateDictError(TinygradCourseError, KeyError, RuntimeError):

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from . import errors
-from .modes import no_grad
+from .node import RECORD_ALL, RECORD_GRAD, TRACING, recording
 from .op import Op
-from .tensor import Tensor, apply, as_tensor, is_recording, wrap
+from .tensor import Tensor, apply, as_tensor, note_same, wrap
 
 
 class Context:
@@ -75,11 +75,16 @@ class Function:
         """Compute `forward` and record it with `backward` as its derivative."""
         needs = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
         ctx = Context(needs)
-        with no_grad():
+        mode = recording.get()
+        # Inside, values may be looked at: the graph has the operation as a whole.
+        token = recording.set(mode & ~(RECORD_GRAD | TRACING))
+        try:
             result = cls.forward(ctx, *args)
+        finally:
+            recording.reset(token)
         many = isinstance(result, (tuple, list))
         outputs = [as_tensor(r) for r in (result if many else (result,))]
-        if not any(needs) or not is_recording():
+        if not (any(needs) and mode & RECORD_GRAD) and not mode & RECORD_ALL:
             return tuple(outputs) if many else outputs[0]
         tracked = _record(cls, ctx, args, outputs)
         return tuple(tracked) if many else tracked[0]
@@ -91,8 +96,11 @@ def _record(
     """Record one node for the call; several outputs are pieces of its flat result."""
     places = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
     # Saving an output itself would close a cycle node → ctx → output → node; keep its values only.
-    ids = [id(y) for y in outputs]
-    ctx.saved = tuple(wrap(s._data) if id(s) in ids else s for s in ctx.saved)
+    ids = {id(y): k for k, y in enumerate(outputs)}
+    places_saved = [ids.get(id(s)) for s in ctx.saved]
+    ctx.saved = tuple(
+        s if k is None else wrap(s._data) for s, k in zip(ctx.saved, places_saved, strict=True)
+    )
     shapes = [y.shape for y in outputs]
     single = len(outputs) == 1
     first: list[Any] = [[a._data for a in args if isinstance(a, Tensor)], outputs]
@@ -138,9 +146,16 @@ def _record(
         doc=cls.__doc__ or "",
     )
     flat = apply(made, tuple(args[i] for i in places))
-    if single:
-        return [flat]
-    pieces: list[Tensor] = []
+    pieces = [flat] if single else _cut(flat, shapes)
+    for s, k in zip(ctx.saved, places_saved, strict=True):
+        if k is not None:
+            note_same(s, pieces[k])
+    return pieces
+
+
+def _cut(flat: Tensor, shapes: list[tuple[int, ...]]) -> list[Tensor]:
+    """Return the outputs that were joined into one vector."""
+    pieces = []
     start = 0
     for shape in shapes:
         stop = start + math.prod(shape)
@@ -154,14 +169,7 @@ def _backward(
 ) -> tuple[Any, ...]:
     """Call the user's `backward` with one cotangent per output."""
     grad = g if isinstance(g, Tensor) else wrap(np.asarray(g))
-    grads = [grad]
-    if len(shapes) > 1:
-        grads = []
-        start = 0
-        for shape in shapes:
-            stop = start + math.prod(shape)
-            grads.append(grad[start:stop].reshape(shape))
-            start = stop
+    grads = _cut(grad, shapes) if len(shapes) > 1 else [grad]
     result = cls.backward(ctx, *grads)
     results = tuple(result) if isinstance(result, (tuple, list)) else (result,)
     if len(results) != count:

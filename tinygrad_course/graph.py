@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,8 @@ from . import errors, naming
 from .op import Op
 from .tensor import Tensor
 
-ROLES = ("parameter", "data", "constant", "forward", "output", "loss", "backward", "gradient")
+LEAVES = ("parameter", "data", "state", "constant")
+ROLES = (*LEAVES, "forward", "output", "loss", "backward", "gradient", "update")
 
 
 @dataclass(slots=True, eq=False)
@@ -32,11 +33,13 @@ class GraphNode:
         inputs: indices of the nodes it was computed from, in the operation's order.
         params: parameters of the operation (axis, shape, …).
         name: its name, see `naming`.
-        role: one of `ROLES`. A leaf is a parameter (requires grad), data, or a constant (a number);
-            a scalar output is a loss; a gradient is the derivative with respect to a parameter, and
-            the rest of the backward pass is "backward".
+        role: one of `ROLES`. A leaf is a parameter (requires grad), data, a state that the program
+            changes (a moment, a running mean), or a constant (a number); a scalar output is a loss;
+            a gradient is the derivative with respect to a parameter, and the rest of the backward
+            pass is "backward"; an update computes new values of parameters and states.
         shape, dtype: of the value.
-        value: the array or number; None when it was overwritten since (an optimizer step, ``+=``).
+        value: the array or number; None when it was overwritten before the capture (by an optimizer
+            step, ``+=``), or is not stored.
         scope: the modules it was computed in, outermost first, such as ``("Sequential", "layer 1
             (Dense)")``; a later call of the same module says so: ``"layer 1 (Dense) #2"``.
         grad: index of the node that is the derivative of the output with respect to this one.
@@ -44,6 +47,7 @@ class GraphNode:
             (in ``v = a + u``: dv = da = du); this names the one computed last.
         rule_of: index of the forward node whose derivative rule computed this one.
         anonymous: True when the name is an invented one without a meaning (``u``, ``t1``, ``g1``).
+        made: True for a leaf that the program made itself, such as ``tc.ones(m, 1)``.
     """
 
     index: int
@@ -60,6 +64,7 @@ class GraphNode:
     grad_of: int | None = None
     rule_of: int | None = None
     anonymous: bool = False
+    made: bool = False
 
     @property
     def size(self) -> int:
@@ -80,8 +85,10 @@ class Graph:
 
     Attributes:
         nodes: all nodes, in the order of computing.
-        inputs: the leaves that are parameters or data.
+        inputs: the leaves that are parameters, data or states.
         outputs: the nodes the graph was captured from.
+        updates: (index of a parameter or state, index of its new value), in the order of writing.
+        notes: what a reader should know, such as a number that may depend on the batch size.
 
     Example:
         >>> import tinygrad_course as tc
@@ -101,9 +108,17 @@ class Graph:
         11.0
     """
 
-    def __init__(self, nodes: Sequence[GraphNode], outputs: Sequence[int]) -> None:
+    def __init__(
+        self,
+        nodes: Sequence[GraphNode],
+        outputs: Sequence[int],
+        updates: Sequence[tuple[int, int]] = (),
+        notes: Sequence[str] = (),
+    ) -> None:
         """Make a graph of `nodes`, of which those with the indices `outputs` are its results."""
         self.nodes = list(nodes)
+        self.updates = list(updates)
+        self.notes = list(notes)
         self._outputs = tuple(outputs)
         self._by_name: dict[str, int] | None = None
 
@@ -131,14 +146,15 @@ class Graph:
         """
         from .capture import captured
 
-        return cls(*captured(outputs, backward, wrt))
+        return captured(outputs, backward, wrt)
 
     # --- reading ----------------------------------------------------------------------------
 
     @property
     def inputs(self) -> list[GraphNode]:
-        """The leaves that are parameters or data, in order."""
-        return [n for n in self.nodes if n.op is None and n.role in ("parameter", "data")]
+        """The leaves that are parameters, data or states, in order."""
+        wanted = ("parameter", "data", "state")
+        return [n for n in self.nodes if n.op is None and n.role in wanted]
 
     @property
     def outputs(self) -> list[GraphNode]:
@@ -148,7 +164,7 @@ class Graph:
     @property
     def has_backward(self) -> bool:
         """True when the backward pass is part of the graph."""
-        return any(n.grad is not None for n in self.outputs)
+        return any(n.is_backward for n in self.nodes)
 
     def find(self, name: str) -> GraphNode:
         """Return the node called `name`; ``W1`` also finds ``W[1]``, and ``da`` a's derivative.
@@ -187,6 +203,8 @@ class Graph:
         operations = sum(n.op is not None for n in self.nodes)
         results = ", ".join(n.name for n in self.outputs)
         what = "forward and backward" if self.has_backward else "forward"
+        if self.updates:
+            what = what.replace(" and", ",") + " and update"
         return f"<Graph of {results}: {len(self)} nodes, {operations} operations, {what}>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
@@ -217,6 +235,99 @@ class Graph:
 
     def _extra(self, node: GraphNode) -> str:
         return " of " + self.nodes[node.grad_of].name if node.grad_of is not None else ""
+
+    # --- replaying and storing ----------------------------------------------------------------
+
+    def evaluate(self, values: Mapping[str, Any] | None = None, **by_name: Any) -> dict[str, Any]:
+        """Compute the graph again, on other values of its leaves.
+
+        A graph holds for any number of examples: give all the data then, of the new length. The
+        losses of the graph are not differentiated anew: its recorded backward pass is computed.
+
+        Args:
+            values: leaf name -> array or number; ``W1`` is accepted for ``W[1]``. Leaves that are
+                not given keep the values they were captured with. A random draw may be given too;
+                otherwise it is drawn anew.
+            by_name: the same as keyword arguments.
+
+        Returns:
+            Name -> array: of the outputs, of the derivative of every parameter (``dW[1]``), and of
+            every parameter or state that the graph updates, its new value under its own name.
+
+        Raises:
+            ArgumentError: no leaf has that name, or a leaf whose value is not known is not given.
+            ShapeError: a value that does not fit: a parameter of another shape, data with different
+                numbers of examples.
+            DtypeError: a value that is not numeric.
+
+        Example:
+            >>> import tinygrad_course as tc
+            >>> w = tc.tensor([1.0, 2.0], requires_grad=True, name="w")
+            >>> x = tc.tensor([[1.0, 1.0], [2.0, 0.0]], name="x")
+            >>> graph = tc.Graph.of((x @ w).mean(), backward=True)
+            >>> {name: value.tolist() for name, value in graph.evaluate().items()}
+            {'J': 2.5, 'dw': [1.5, 0.5]}
+            >>> graph.evaluate(x=[[0.0, 1.0], [0.0, 3.0], [0.0, 2.0]])["J"].item()
+            4.0
+        """
+        from .replay import evaluate
+
+        return evaluate(self, {**(values or {}), **by_name})
+
+    def run(self, values: Mapping[str, Any] | None = None, **by_name: Any) -> list[Any]:
+        """Compute the graph again, as `evaluate`; return the value of every node, in order.
+
+        Example:
+            >>> import tinygrad_course as tc
+            >>> a = tc.tensor(5.0, requires_grad=True, name="a")
+            >>> graph = tc.Graph.of(3 * (a + 6))
+            >>> [(node.name, float(v)) for node, v in zip(graph, graph.run(a=1.0))]
+            [('a', 1.0), ('6', 6.0), ('u', 7.0), ('3', 3.0), ('J', 21.0)]
+        """
+        from .replay import run
+
+        return run(self, {**(values or {}), **by_name})
+
+    def to_json(self, values: bool = True) -> str:
+        """Return the graph as text that `from_json` reads back exactly.
+
+        Args:
+            values: False leaves out the arrays of parameters, data and results; they can then be
+                given to `evaluate`.
+
+        Raises:
+            GraphError: an operation of the user's own (a `Function`), which text cannot hold.
+
+        Example:
+            >>> import tinygrad_course as tc
+            >>> a = tc.tensor(5.0, requires_grad=True, name="a")
+            >>> text = tc.Graph.of(a * a, backward=True).to_json()
+            >>> float(tc.Graph.from_json(text).evaluate(a=3.0)["da"])
+            6.0
+        """
+        from .graph_json import to_json
+
+        return to_json(self, values)
+
+    @classmethod
+    def from_json(cls, text: str) -> Graph:
+        """Return the graph that `to_json` wrote.
+
+        Raises:
+            GraphFileError: (a ValueError) text that is no graph, is damaged, or comes from another
+                version.
+
+        Example:
+            >>> import tinygrad_course as tc
+            >>> graph = tc.Graph.of(tc.tensor(2.0, requires_grad=True, name="w") ** 2)
+            >>> print(tc.Graph.from_json(graph.to_json()))
+            w              () float32  parameter
+            2              () int64    constant
+            J = pow(w, 2)  () float32  loss
+        """
+        from .graph_json import from_json
+
+        return from_json(text)
 
 
 def _shape_text(shape: tuple[int, ...]) -> str:

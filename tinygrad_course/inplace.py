@@ -9,12 +9,13 @@ overwritten values is refused in the backward pass, by the stamp.
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
 from . import errors
+from .journal import Journal, active, assignments
+from .messages import user_line
 from .node import NO_PARAMS, RECORD_ALL, RECORD_GRAD, Node, last_write, recording, tick
 from .op import Op, register
 from .tensor import Tensor, View, apply, refresh, wrap
@@ -29,15 +30,17 @@ def change(
         InplaceError: `x` is a leaf that requires grad (or a view of one) and recording is on.
         ShapeError, DtypeError: the result does not fit `x`.
     """
-    x.numpy()
+    x._array()
     for t in (x, *others):
         if isinstance(t, Tensor) and t._view is not None:
             refresh(t)
     mode = recording.get()
-    tracked = mode & RECORD_ALL or (
-        mode & RECORD_GRAD
-        and (x._requires_grad or any(isinstance(o, Tensor) and o._requires_grad for o in others))
+    graded = mode & RECORD_GRAD and (
+        x._requires_grad or any(isinstance(o, Tensor) and o._requires_grad for o in others)
     )
+    if mode & RECORD_ALL and (journal := active()) is not None:
+        return _change_noted(x, op, others, params, journal, bool(graded))
+    tracked = graded or mode & RECORD_ALL
     if not tracked:
         arrays = [o._data if isinstance(o, Tensor) else o for o in others]
         if op.ufunc is not None and _fits(x, arrays):
@@ -49,6 +52,11 @@ def change(
         _write(x, result._data, op)
         return x
     _refuse_leaf(x, op)
+    return _change_recorded(x, op, others, params)
+
+
+def _change_recorded(x: Tensor, op: Op, others: tuple[Any, ...], params: dict[str, Any]) -> Tensor:
+    """Change `x`, and make the change its history."""
     before = apply(snapshot, (x,))
     # In `x *= x` and `x *= x.T` the other operand is about to be overwritten too.
     others = tuple(
@@ -59,6 +67,52 @@ def change(
     if out._node is not None:
         _rebase(x, out._node, out._requires_grad)
     return x
+
+
+def _change_noted(
+    x: Tensor,
+    op: Op,
+    others: tuple[Any, ...],
+    params: dict[str, Any],
+    journal: Journal,
+    graded: bool,
+) -> Tensor:
+    """Change `x` in a traced function: what stays a leaf outside of a trace stays one here.
+
+    The journal then knows which value the leaf has from now on.
+    """
+    root = x
+    aliased = False
+    while root._view is not None:
+        aliased = aliased or root._view.op is None
+        root = root._view.base
+    if graded:
+        _refuse_leaf(x, op)
+    if graded and not aliased or root._node is not None and not root._node.needs:
+        return _change_recorded(x, op, others, params)
+    if graded or root._node is not None:
+        raise errors.TraceError(
+            f"{op.name}_: at {user_line()} a traced function changes {root.name or 'a tensor'!r} "
+            "in place in a way that its gradient does not know of (under no_grad, or through "
+            ".data or .detach()). Compute a new tensor instead."
+        )
+    new = apply(op, (x, *others), params)
+    if new.dtype != x.dtype or new.shape != x.shape:
+        _check_fit(x, new._data, op)
+        new = apply(assign, (x, new))
+    part, whole = x, new
+    while part._view is not None:
+        view = part._view
+        if view.op is not None:
+            whole = apply(assign_view, (view.base, whole), _view_params(view))
+        part = view.base
+    journal.overwrite(root, whole)
+    _write(x, new._data, op)
+    return x
+
+
+def _view_params(view: View) -> dict[str, Any]:
+    return {"view": view.op, "view_params": view.params}
 
 
 def _fits(x: Tensor, arrays: list[Any]) -> bool:
@@ -88,6 +142,12 @@ def stamp(x: Tensor) -> None:
 
 
 def _write(x: Tensor, values: Any, op: Op) -> None:
+    _check_fit(x, values, op)
+    np.copyto(x._data, values, casting="same_kind")
+    stamp(x)
+
+
+def _check_fit(x: Tensor, values: Any, op: Op) -> None:
     if values.shape != x._data.shape:
         raise errors.ShapeError(
             f"{op.name}_: the result has shape {values.shape}, which does not fit in place into "
@@ -103,8 +163,6 @@ def _write(x: Tensor, values: Any, op: Op) -> None:
             f"{op.name}_: the memory of this tensor is read-only (an expanded view, or a "
             "read-only array). Change a .clone() instead."
         )
-    np.copyto(x._data, values, casting="same_kind")
-    stamp(x)
 
 
 def _refuse_leaf(x: Tensor, op: Op) -> None:
@@ -141,8 +199,7 @@ def _rebase(x: Tensor, node: Node, requires_grad: bool) -> None:
         if view is None or base_old is None:
             return
         view.seen = x._stamp()[0]
-        params = {"view": view.op, "view_params": view.params}
-        out = apply(assign_view, (base_old, x), params)
+        out = apply(assign_view, (base_old, x), _view_params(view))
         if out._node is None:
             return
         x, node, requires_grad = view.base, out._node, out._requires_grad
@@ -223,11 +280,14 @@ assign = register(
     )
 )
 
-# While a whole training step is captured, a list is set here: everything recorded adds (state, new
-# value) for each state that it changed: a parameter, a moment, a count, a running statistic.
-assignments: ContextVar[list[tuple[Tensor, Tensor]] | None] = ContextVar(
-    "assignments", default=None
-)
+
+def give(state: Tensor, new: Tensor) -> None:
+    """Write a recorded new value into a state, and tell who wants to know."""
+    noted = assignments.get()
+    if noted is not None:
+        noted.append((state, new))
+    np.copyto(state._data, new._data)
+    stamp(state)
 
 
 def set_state(state: Tensor, value: Any) -> None:
@@ -236,12 +296,7 @@ def set_state(state: Tensor, value: Any) -> None:
     The state stays a leaf; the graph has its old value as input and the new one as output.
     """
     if recording.get() & RECORD_ALL:
-        new = apply(assign, (state, value))
-        np.copyto(state._data, new._data)
-        stamp(state)
-        noted = assignments.get()
-        if noted is not None:
-            noted.append((state, new))
+        give(state, apply(assign, (state, value)))
         return
     token = recording.set(recording.get() & ~RECORD_GRAD)
     try:
@@ -250,4 +305,4 @@ def set_state(state: Tensor, value: Any) -> None:
         recording.reset(token)
 
 
-__all__ = ["View", "assign", "assign_view", "assignments", "change", "set_state", "stamp"]
+__all__ = ["View", "assign", "assign_view", "assignments", "change", "give", "set_state", "stamp"]

@@ -7,8 +7,7 @@ from contextlib import ContextDecorator
 from contextvars import Token
 from typing import Any
 
-from .node import ANOMALY, RECORD_ALL, RECORD_GRAD, RECORD_NOTHING, recording
-from .tensor import is_recording
+from .node import ANOMALY, RECORD_ALL, RECORD_GRAD, recording
 
 
 class _Mode(ContextDecorator):
@@ -52,7 +51,8 @@ class no_grad(_Mode):
     """
 
     def _mode(self, current: int) -> int:
-        return RECORD_NOTHING | (current & ANOMALY)
+        # What is recorded for a trace is recorded here too; it only gets no gradient.
+        return current & ~RECORD_GRAD
 
 
 class enable_grad(_Mode):
@@ -68,7 +68,7 @@ class enable_grad(_Mode):
     """
 
     def _mode(self, current: int) -> int:
-        return RECORD_GRAD | (current & (ANOMALY | RECORD_ALL))
+        return current | RECORD_GRAD
 
 
 class set_grad_enabled(_Mode):
@@ -102,14 +102,14 @@ class set_grad_enabled(_Mode):
         return super().__call__(function)
 
     def _mode(self, current: int) -> int:
-        return (RECORD_GRAD if self._flag else RECORD_NOTHING) | (current & ANOMALY)
+        return current | RECORD_GRAD if self._flag else current & ~RECORD_GRAD
 
 
 class record_all(_Mode):
     """Record every operation, also those that no gradient passes through (masks, draws)."""
 
     def _mode(self, current: int) -> int:
-        return RECORD_GRAD | RECORD_ALL | (current & ANOMALY)
+        return current | RECORD_GRAD | RECORD_ALL
 
 
 class detect_anomaly(_Mode):
@@ -134,4 +134,13 @@ class detect_anomaly(_Mode):
         return current | ANOMALY
 
 
-is_grad_enabled = is_recording
+def is_grad_enabled() -> bool:
+    """Return True when operations on tensors that require grad get a gradient.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> with tc.no_grad():
+        ...     tc.is_grad_enabled()
+        False
+    """
+    return bool(recording.get() & RECORD_GRAD)

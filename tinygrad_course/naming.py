@@ -12,7 +12,8 @@
    example is ``L``; the second of a kind gets a number: ``Z2``;
 7. any other intermediate value is ``u``, ``v``, ``p`` … while six letters last, else ``t1`` …;
 8. the derivative of the output with respect to ``v`` is ``dv``; other values of the backward pass
-   are ``g1``, ``g2`` ….
+   are ``g1``, ``g2`` …;
+9. the new value of ``W`` is ``W_new``; other values of an update are ``s1``, ``s2`` ….
 
 A name that is taken gets a suffix: ``w``, ``w_2``. The same program always gives the same names,
 and adding the backward pass to a graph does not rename its forward pass. Pure functions: nothing
@@ -40,24 +41,31 @@ LETTERS = ("u", "v", "p", "q", "r", "s")
 _LAYER = re.compile(r"(\D+)\[(\w+)\]")
 
 
-def names_of(nodes: Sequence[GraphNode]) -> tuple[list[str], list[int]]:
+_LATER = ("backward", "gradient", "update")
+
+
+def names_of(
+    nodes: Sequence[GraphNode], updates: Sequence[tuple[int, int]] = ()
+) -> tuple[list[str], list[int]]:
     """Return a name for each node of a graph, and which of them are without a meaning (rule 7).
 
     No two names are alike, numbers excepted.
 
     Args:
         nodes: in the order of the graph; a node's ``name`` is what it was given, or empty.
+        updates: (index of a parameter or state, index of its new value).
     """
     namer = _Namer(nodes)
     for i, node in enumerate(nodes):
         if node.name:
             namer.name(i, node.name)
-    forward = [i for i, n in enumerate(nodes) if n.role not in ("backward", "gradient")]
+    forward = [i for i, n in enumerate(nodes) if n.role not in _LATER]
     users = _users(nodes, forward)
     for i in forward:
         namer.name_forward(i, users.get(i, ()))
     namer.name_the_rest(forward)
     namer.name_backward([i for i, n in enumerate(nodes) if n.role in ("backward", "gradient")])
+    namer.name_updates([i for i, n in enumerate(nodes) if n.role == "update"], updates)
     return namer.names, namer.anonymous
 
 
@@ -165,6 +173,16 @@ class _Namer:
         self.anonymous.extend(rest)
         for k, i in enumerate(rest, start=1):
             self.name(i, f"g{k}")
+
+    def name_updates(self, update: list[int], updates: Sequence[tuple[int, int]]) -> None:
+        """Name new values after what they are the values of."""
+        for state, new in updates:
+            if not self.names[new]:
+                self.name(new, f"{self.names[state]}_new")
+        rest = [i for i in update if not self.names[i]]
+        self.anonymous.extend(rest)
+        for k, i in enumerate(rest, start=1):
+            self.name(i, f"s{k}")
 
 
 def _compares(consumer: GraphNode) -> bool:

@@ -21,8 +21,9 @@ from .op import Op
 
 # What is recorded: nothing; what leads to a gradient; or everything (masks, draws, assignments).
 RECORD_NOTHING, RECORD_GRAD, RECORD_ALL = 0, 1, 2
-# Added to the mode by `detect_anomaly`.
-ANOMALY = 4
+# Added to the mode by `detect_anomaly`; and by `tracing`, where the values of tensors are not given
+# out, since the graph must hold for others too.
+ANOMALY, TRACING = 4, 8
 
 recording: ContextVar[int] = ContextVar("recording", default=RECORD_GRAD)
 # The modules being called, innermost first: (module, outer scope), or None outside any module.
@@ -31,6 +32,9 @@ scope: ContextVar[tuple[Any, Any] | None] = ContextVar("scope", default=None)
 tick: Callable[[], int] = itertools.count(1).__next__
 # Time of the last in-place write anywhere: lets the engine skip its checks when there was none.
 last_write = [0]
+
+# While a function is traced, the last set here gets every leaf that is made.
+births: list[set[Any]] = []
 
 NO_PARAMS: dict[str, Any] = {}
 # The module that runs backward passes; `autograd` puts itself here, since it builds on this one.

@@ -13,19 +13,17 @@ from typing import Any
 import numpy as np
 
 from . import errors
+from .journal import look
 from .ops.define import NUMPY, UFUNC_OPS, attach
 from .tensor import Tensor, apply
 
-# Questions about a tensor, not computations from it: answered from the plain array.
-QUESTIONS: frozenset[Any] = frozenset(
+# Questions about a tensor, not computations from it: answered from the plain array. First those
+# that do not depend on its values, apart from printing them.
+SHAPES: frozenset[Any] = frozenset(
     {
         np.shape,
         np.ndim,
         np.size,
-        np.allclose,
-        np.array_equal,
-        np.array_equiv,
-        np.isclose,
         np.array2string,
         np.array_repr,
         np.array_str,
@@ -33,6 +31,17 @@ QUESTIONS: frozenset[Any] = frozenset(
         np.shares_memory,
         np.can_cast,
         np.result_type,
+        np.iscomplexobj,
+        np.isrealobj,
+        np.min_scalar_type,
+    }
+)
+QUESTIONS: frozenset[Any] = SHAPES | frozenset(
+    {
+        np.allclose,
+        np.array_equal,
+        np.array_equiv,
+        np.isclose,
         np.argsort,
         np.searchsorted,
         np.unique,
@@ -43,9 +52,6 @@ QUESTIONS: frozenset[Any] = frozenset(
         np.save,
         np.savez,
         np.savetxt,
-        np.iscomplexobj,
-        np.isrealobj,
-        np.min_scalar_type,
         np.array_split,
         np.histogram,
         np.bincount,
@@ -88,7 +94,7 @@ def _array_function(
         return handler(*args, **kwargs)
     name = f"np.{func.__name__}"
     if func in QUESTIONS:
-        return func(*_plain(args), **_plain(kwargs))
+        return func(*_plain(args, name, func), **_plain(kwargs, name, func))
     return _on_arrays(name, func, args, kwargs)
 
 
@@ -103,17 +109,19 @@ def _on_arrays(
             "tensors requires grad, so the gradient would be lost. Use an operation of "
             "tinygrad_course, or call it on .detach().numpy() when no gradient is wanted."
         )
-    return func(*_plain(args), **_plain(kwargs))
+    return func(*_plain(args, name, func), **_plain(kwargs, name, func))
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, name: str, func: Any) -> Any:
     """Replace tensors by their arrays, inside containers too."""
     if isinstance(value, Tensor):
-        return value.numpy()
+        if func not in SHAPES:
+            look(value, name)
+        return value._array()
     if isinstance(value, (tuple, list)):
-        return type(value)(_plain(v) for v in value)
+        return type(value)(_plain(v, name, func) for v in value)
     if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
+        return {k: _plain(v, name, func) for k, v in value.items()}
     return value
 
 

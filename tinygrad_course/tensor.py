@@ -15,6 +15,11 @@ import numpy as np
 
 from . import errors
 from ._methods import TensorMethods
+from .arrays import as_dtype as as_dtype
+from .arrays import default_dtype as default_dtype
+from .arrays import set_default_dtype as set_default_dtype
+from .arrays import to_array as to_array
+from .journal import active, look
 from .messages import CAUGHT, explain
 from .node import (
     ANOMALY,
@@ -23,7 +28,9 @@ from .node import (
     PYTHON_NUMBERS,
     RECORD_ALL,
     RECORD_GRAD,
+    TRACING,
     Node,
+    births,
     engine,
     last_write,
     positions_of,
@@ -46,13 +53,16 @@ class View:
     history takes into account; when the memory was written later, the history is recorded anew.
     """
 
-    __slots__ = ("base", "op", "params", "seen")
+    __slots__ = ("base", "op", "params", "differentiable", "seen")
 
-    def __init__(self, base: Tensor, op: Op | None, params: dict[str, Any]) -> None:
+    def __init__(
+        self, base: Tensor, op: Op | None, params: dict[str, Any], differentiable: bool = True
+    ) -> None:
         """Note the alias of `base`."""
         self.base = base
         self.op = op
         self.params = params
+        self.differentiable = differentiable
         self.seen = base._stamp()[0]
 
 
@@ -110,6 +120,8 @@ class Tensor(TensorMethods):
         """Copy `data` into a new leaf tensor."""
         self._start(to_array(data, dtype, copy=True))
         self._name = name
+        if isinstance(data, Tensor) and active() is not None:
+            note_same(self, data)
         if requires_grad:
             self.requires_grad_()
 
@@ -122,10 +134,12 @@ class Tensor(TensorMethods):
         self._view = None
         self._name = None
         self._hooks = None
+        if births:
+            births[-1].add(self)
 
     def _stamp(self) -> list[int]:
         """Return the write stamp of this memory: a cell that all its tensors and nodes share."""
-        self.numpy()
+        self._array()
         if self._memory is None:
             self._memory = [0]
             if self._node is not None:
@@ -201,6 +215,8 @@ class Tensor(TensorMethods):
                 f"data: a tensor that requires grad holds floats, got dtype {array.dtype}. "
                 "Convert the new value with .float() first."
             )
+        if (journal := active()) is not None:
+            self._note_replaced(journal, value, array)
         # Stamped: what was computed from the old values must not be differentiated with the new.
         self._memory = (value if isinstance(value, Tensor) else self)._stamp()
         self._memory[0] = last_write[0] = tick()
@@ -211,8 +227,24 @@ class Tensor(TensorMethods):
             self._node._data = array
             self._node.memory = self._memory
 
+    def _note_replaced(self, journal: Any, value: Any, array: Array) -> None:
+        """Note in a traced function that ``x.data = value`` gives this tensor another value."""
+        if isinstance(value, Tensor) and value._data is self._data:
+            return  # w.data -= g wrote to this memory already
+        if array.shape != self._data.shape or self._node is not None:
+            raise errors.TraceError(
+                f"data: a traced function cannot replace an array of shape {self.shape} by one of "
+                f"shape {array.shape}, or that of a computed tensor. Make a new tensor instead."
+            )
+        journal.overwrite(self, value if isinstance(value, Tensor) else wrap(array))
+
     def numpy(self) -> Array:
         """Return the ndarray itself (shared memory; writes to it are not seen by autograd)."""
+        if recording.get() & TRACING:
+            look(self, "numpy")
+        return self._array()
+
+    def _array(self) -> Array:
         if type(self._data) is not np.ndarray:
             # A computed number was kept as NumPy's scalar, which computes ten times faster.
             self._data = np.asarray(self._data)
@@ -227,18 +259,24 @@ class Tensor(TensorMethods):
                 f"item: needs exactly one element, got shape {self.shape}. "
                 "Reduce first, with .sum() or .mean(), or use .tolist()."
             )
+        if recording.get() & TRACING:
+            look(self, "item")
         return self._data.item()
 
     def tolist(self) -> Any:
         """Return nested Python lists."""
+        if recording.get() & TRACING:
+            look(self, "tolist")
         return self._data.tolist()
 
     def detach(self) -> Tensor:
         """Return a tensor on the same memory, without history."""
-        out = wrap(self.numpy())
+        out = wrap(self._array())
         out._memory = self._stamp()
         out._view = View(self, None, NO_PARAMS)
         out._name = self.name
+        if active() is not None:
+            note_same(out, self)
         return out
 
     # --- gradients --------------------------------------------------------------------------
@@ -248,6 +286,11 @@ class Tensor(TensorMethods):
         if self._node is not None:
             if flag == self._requires_grad:
                 return self
+            if not self._node.needs and (journal := active()) is not None:
+                # Outside of a trace it would have no node: it becomes the leaf it would be.
+                journal.same(self, self._node)
+                self._node = None
+                return self.requires_grad_(flag)
             raise errors.GraphError(
                 "requires_grad_: only a leaf can change it, and this tensor was computed by "
                 f"{self._node.op.name!r}. Use .detach() for a tensor without history."
@@ -294,7 +337,9 @@ class Tensor(TensorMethods):
     # --- Python and NumPy protocols ---------------------------------------------------------
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        array = self.numpy()
+        if recording.get() & TRACING:
+            look(self, "np.asarray")
+        array = self._array()
         if dtype is not None and dtype != array.dtype:
             return array.astype(dtype)
         return array.copy() if copy else array
@@ -308,6 +353,8 @@ class Tensor(TensorMethods):
         return (self[i] for i in range(len(self)))
 
     def __contains__(self, value: Any) -> bool:
+        if recording.get() & TRACING:
+            look(self, "in")
         return bool((self._data == value).any())
 
     def __bool__(self) -> bool:
@@ -316,12 +363,18 @@ class Tensor(TensorMethods):
                 f"bool: the truth of a tensor of shape {self.shape} is ambiguous. "
                 "Use .any() or .all()."
             )
+        if recording.get() & TRACING:
+            look(self, "bool")
         return bool(self._data)
 
     def __float__(self) -> float:
+        if recording.get() & TRACING:
+            look(self, "float")
         return float(self.item())
 
     def __int__(self) -> int:
+        if recording.get() & TRACING:
+            look(self, "int")
         return int(self.item())
 
     def __index__(self) -> int:
@@ -343,7 +396,7 @@ class Tensor(TensorMethods):
         return _restore, (type(self), *state)
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if self._data.size == 1 and spec else str(self)
+        return format(self._data.item(), spec) if self._data.size == 1 and spec else str(self)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         from .notebook import tensor_bundle
@@ -376,49 +429,6 @@ def _restore(
 
 # --- making tensors -----------------------------------------------------------------------------
 
-_default_dtype = [np.dtype(np.float32)]
-
-
-def default_dtype() -> np.dtype[Any]:
-    """Return the dtype that Python floats get.
-
-    Example:
-        >>> import tinygrad_course as tc
-        >>> tc.get_default_dtype()
-        dtype('float32')
-    """
-    return _default_dtype[0]
-
-
-def set_default_dtype(dtype: Any) -> None:
-    """Set the dtype that Python floats get: ``tc.float32`` or ``tc.float64``.
-
-    Example:
-        >>> import tinygrad_course as tc
-        >>> tc.set_default_dtype(tc.float64)
-        >>> tc.tensor(1.0).dtype
-        dtype('float64')
-        >>> tc.set_default_dtype(tc.float32)
-    """
-    kind = as_dtype(dtype, "set_default_dtype")
-    if kind.kind != "f":
-        raise errors.DtypeError(
-            f"set_default_dtype: needs a float dtype, got {kind}. Use tc.float32 or tc.float64."
-        )
-    _default_dtype[0] = kind
-
-
-def as_dtype(dtype: Any, caller: str) -> np.dtype[Any]:
-    """Return `dtype` as NumPy's, or say that there is no such dtype."""
-    try:
-        found: np.dtype[Any] = np.dtype(dtype)
-    except TypeError:
-        raise errors.DtypeError(
-            f"{caller}: there is no dtype {dtype!r:.60}. Use tc.float32, tc.float64, tc.int64 or "
-            "tc.bool_."
-        ) from None
-    return found
-
 
 def wrap(array: Array, kind: type[Tensor] = Tensor) -> Tensor:
     """Return a leaf tensor on `array` itself, without a check or a copy."""
@@ -431,62 +441,12 @@ def wrap(array: Array, kind: type[Tensor] = Tensor) -> Tensor:
     out._view = None
     out._name = None
     out._hooks = None
+    if births:
+        births[-1].add(out)
     return out
 
 
 _new = object.__new__
-
-
-def to_array(data: Any, dtype: Any = None, copy: bool = False) -> Array:
-    """Return `data` as a numeric array; Python floats get the default dtype."""
-    if isinstance(data, Tensor):
-        data = data._data
-    if dtype is not None:
-        dtype = as_dtype(dtype, "tensor")
-    if isinstance(data, (np.ndarray, np.generic)):
-        # A complex array is refused below; converted here it would lose its imaginary part.
-        wanted = None if data.dtype.kind == "c" else dtype
-        try:
-            array = np.array(data, dtype=wanted, copy=copy or None, order="K")
-        except (ValueError, TypeError) as error:
-            raise errors.DtypeError(
-                f"tensor: cannot convert an array of dtype {data.dtype} to {wanted}: {error}. "
-                "Convert the data to numbers first."
-            ) from None
-    else:
-        try:
-            array = np.array(data, dtype=dtype)
-        except CAUGHT as error:
-            reason = str(error).rstrip(". ")
-            raise errors.ShapeError(
-                f"tensor: cannot make an array of {type(data).__name__}: {reason}. "
-                "Nested lists must be rectangular and hold numbers."
-            ) from None
-        if dtype is None and array.dtype == np.float64:
-            found = _array_dtype(data)
-            array = array.astype(found or default_dtype(), copy=False)
-    if array.dtype.kind not in "fiub":
-        what = "complex numbers" if array.dtype.kind == "c" else f"dtype {array.dtype}"
-        what += "" if isinstance(data, np.ndarray) else f" (from {data!r:.40})"
-        raise errors.DtypeError(
-            f"tensor: holds real numbers, integers or booleans, got {what}. "
-            "Convert the data to numbers first (for example one-hot labels, or real and "
-            "imaginary parts as two tensors)."
-        )
-    return array
-
-
-def _array_dtype(data: Any) -> np.dtype[Any] | None:
-    """Return the float dtype of the arrays inside nested lists, None when there are none."""
-    found: set[np.dtype[Any]] = set()
-    stack = [data]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, (list, tuple)):
-            stack.extend(item)
-        elif isinstance(item, (np.ndarray, np.generic, Tensor)):
-            found.add(item.dtype)
-    return np.result_type(*found) if found else None
 
 
 def as_tensor(value: Any) -> Tensor:
@@ -507,7 +467,7 @@ def apply(op: Op, inputs: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS) -
     needs = 0
     bit = 1
     if op.view and isinstance(inputs[0], Tensor):
-        inputs[0].numpy()
+        inputs[0]._array()
     for x in inputs:
         if isinstance(x, Tensor):
             view = x._view
@@ -539,7 +499,9 @@ def apply(op: Op, inputs: tuple[Any, ...], params: dict[str, Any] = NO_PARAMS) -
     out._name = None
     out._hooks = None
     mode = recording.get()
-    if (needs and mode & RECORD_GRAD) or mode & RECORD_ALL:
+    if not mode & RECORD_GRAD:
+        needs = 0
+    if needs or mode & RECORD_ALL:
         node = out._node = _new(Node)
         node.op = op
         node.inputs = tuple(sources)
@@ -580,7 +542,9 @@ def link(out: Tensor, inputs: tuple[Any, ...], op: Op, params: dict[str, Any]) -
     if out._node is not None:
         out._node.memory = out._memory
     # A view made while nothing is recorded stays outside the history, like `detach`.
-    out._view = View(base, op if is_recording() else None, params)
+    mode = recording.get()
+    recorded = mode & (RECORD_GRAD | RECORD_ALL)
+    out._view = View(base, op if recorded else None, params, bool(mode & RECORD_GRAD))
 
 
 def refresh(x: Tensor) -> None:
@@ -594,16 +558,35 @@ def refresh(x: Tensor) -> None:
         x = view.base
         view = x._view
     # Also under `no_grad`: the view was made while recording, and keeps its place in the graph.
-    token = recording.set(recording.get() | RECORD_GRAD)
+    mode = recording.get()
+    token = recording.set(mode)
     try:
         for x in reversed(stale):
             view = x._view
             assert view is not None
             if view.op is not None:
+                graded = view.differentiable
+                recording.set(mode | RECORD_GRAD if graded else mode & ~RECORD_GRAD)
                 fresh = apply(view.op, (view.base,), view.params)
                 x._node = fresh._node
                 x._requires_grad = fresh._requires_grad
+            elif (journal := active()) is not None:
+                journal.same(x, view.base)
             view.seen = x._stamp()[0]
+    finally:
+        recording.reset(token)
+
+
+def note_same(x: Tensor, of: Tensor) -> None:
+    """Note in a traced function that the new leaf `x` has the values of another tensor."""
+    journal = active()
+    if journal is None:
+        return
+    if of._view is not None:
+        refresh(of)
+    token = recording.set(recording.get() & ~RECORD_GRAD)
+    try:
+        journal.same(x, of if of.dtype == x.dtype else of.to(x.dtype))
     finally:
         recording.reset(token)
 
@@ -619,15 +602,3 @@ def operand(op: Op, value: Any) -> Array:
         f"{op.name}: operands are tensors, arrays or numbers, got "
         f"{type(value).__name__} ({value!r:.40})."
     )
-
-
-def is_recording() -> bool:
-    """Return True when operations on tensors that require grad are recorded.
-
-    Example:
-        >>> import tinygrad_course as tc
-        >>> with tc.no_grad():
-        ...     tc.is_grad_enabled()
-        False
-    """
-    return bool(recording.get() & (RECORD_GRAD | RECORD_ALL))

@@ -16,7 +16,7 @@ from . import errors
 from .autograd import grad as _grad
 from .modes import enable_grad
 from .ops.join import stack
-from .tensor import Tensor, as_tensor, wrap
+from .tensor import Tensor, as_tensor, note_same, wrap
 
 Fun = Callable[..., Any]
 
@@ -34,6 +34,7 @@ def _leaf(value: Any, name: str) -> Tensor:
     out._name = x.name
     out._memory = x._stamp()
     out._requires_grad = True
+    note_same(out, x)
     return out
 
 

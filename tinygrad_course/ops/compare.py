@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import errors
 from ..inplace import change
+from ..journal import look
 from ..messages import CAUGHT, explain_call
 from ..op import COMPARISON, UNARY
 from ..tensor import Tensor, to_array
@@ -147,7 +148,14 @@ def equal(input: Any, other: Any) -> bool:
         >>> tc.equal(tc.tensor([1.0, 2.0]), tc.tensor([1.0, 2.0]))
         True
     """
-    return np.array_equal(to_array(input), to_array(other))
+    return np.array_equal(_values("equal", input), _values("equal", other))
+
+
+def _values(name: str, value: Any) -> Any:
+    """Return the array that a question is answered from; while tracing, there is no answer."""
+    if isinstance(value, Tensor):
+        look(value, name)
+    return to_array(value)
 
 
 def allclose(
@@ -160,7 +168,7 @@ def allclose(
         >>> tc.allclose(tc.tensor([1.0, 2.0]), tc.tensor([1.0, 2.000001]))
         True
     """
-    a, b = to_array(input), to_array(other)
+    a, b = _values("allclose", input), _values("allclose", other)
     try:
         return np.allclose(a, b, rtol, atol, equal_nan)
     except CAUGHT as error:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import errors
+from ..journal import look
 from ..tensor import Tensor, apply, as_dtype, wrap
 from .define import attach
 from .elementwise import cast
@@ -70,6 +71,7 @@ def contiguous(self: Tensor) -> Tensor:
 def argsort(self: Tensor, dim: int = -1, descending: bool = False) -> Tensor:
     """Return the indices that sort the tensor along an axis; no derivative."""
     dim = axis_of(dim, self.ndim, "argsort")
+    look(self, "argsort")
     key = self._data
     if descending:
         key = -key.astype(np.int64) if key.dtype.kind in "bu" else -key

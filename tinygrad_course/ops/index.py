@@ -224,7 +224,7 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
 
 def _assigns_twice(x: Tensor, fixed: tuple[Any, ...], arrays: tuple[Any, ...]) -> bool:
     """Return True when an index with integer arrays selects some element more than once."""
-    plain = tuple(np.asarray(a) for a in arrays)
+    plain = tuple(np.asarray(getattr(a, "_data", a)) for a in arrays)
     if all(a.dtype.kind == "b" for a in plain):
         return False
     try:
@@ -249,7 +249,7 @@ def _along(x: Any, index: Any, axis: int) -> tuple[Any, ...]:
 
 
 def _check_range(index: Any, length: int, name: str) -> None:
-    array = np.asarray(index)
+    array = np.asarray(getattr(index, "_data", index))
     if array.size and (array.min() < -length or array.max() >= length):
         bad = array.flat[int(np.argmax((array < -length) | (array >= length)))]
         raise errors.IndexingError(

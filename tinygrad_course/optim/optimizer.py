@@ -9,17 +9,19 @@ update becomes part of the graph. Nothing here knows how gradients are computed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 
 from tinygrad_course.errors import ArgumentError, DtypeError, GraphError, ShapeError, StateDictError
-from tinygrad_course.inplace import assign, assignments, stamp
+from tinygrad_course.inplace import assign, assignments, give
+from tinygrad_course.journal import active
 from tinygrad_course.modes import enable_grad
-from tinygrad_course.node import RECORD_ALL, last_write, recording, tick
+from tinygrad_course.node import RECORD_ALL, RECORD_GRAD, last_write, recording, tick
 from tinygrad_course.ops.elementwise import cast
-from tinygrad_course.tensor import Tensor, apply, wrap
+from tinygrad_course.tensor import Tensor, apply, note_same, wrap
 
 from .arrays import SMALL, Joined
 
@@ -123,6 +125,10 @@ class Optimizer:
     def _options(self, group: Group) -> tuple[Any, ...]:
         """Return what follows the moments in a call of `update`."""
         return ()
+
+    def _counts(self, group: Group) -> bool:
+        """Return whether a step of this group is counted, and kept in `state`."""
+        return True
 
     def _first(self, name: str, array: Any, group: Group) -> Any:
         """Return the value a moment starts from, for the parameter `array`."""
@@ -348,44 +354,85 @@ class Optimizer:
         stay leaves, and the graph has the old state as input and the new one as output.
         """
         # Without RECORD_GRAD: the step itself is not differentiated.
-        token = recording.set(RECORD_ALL)
+        token = recording.set(recording.get() & ~RECORD_GRAD)
         try:
-            while len(self._rates) < len(self.param_groups):
-                self._rates.append(wrap(np.array(0.0)))
-                self._rates[-1].name = "lr"
-            for group, lr in zip(self.param_groups, self._rates, strict=True):
-                lr._data[...] = group["lr"]
-                stamp(lr)
+            counted = self._record_counts()
+            for k, group in enumerate(self.param_groups):
+                lr = self._rate_of(k, group)
                 for p in group["params"]:
                     if p.grad is not None:
-                        self._record_update(p, group, lr)
+                        self._record_update(p, group, lr, counted)
+            for t, new in counted.items():
+                give(t, apply(assign, (t, new)))
         finally:
             recording.reset(token)
 
-    def _record_update(self, p: Tensor, group: Group, lr: Tensor) -> None:
+    def _rate_of(self, k: int, group: Group) -> Tensor:
+        """Return the learning rate of a group as a leaf: a replay may use another one."""
+        if len(self._rates) <= k:
+            self._rates += [wrap(np.array(np.nan)) for _ in self.param_groups[k:]]
+        if self._rates[k]._data != group["lr"]:
+            self._rates[k] = wrap(np.array(float(group["lr"])))
+            self._rates[k].name = "lr"
+        return self._rates[k]
+
+    def _record_counts(self) -> dict[Tensor, Tensor]:
+        """Count the step: return the recorded number of steps so far -> that number plus one.
+
+        Parameters with the same number of steps share it, so that a graph has one ``t``.
+        """
+        entries = []
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None and self._counts(group):
+                    self._refuse_gradient(p)
+                    entries.append(self._start(p, self._used(group), group))
+        ours = {id(entry) for entry in entries}
+        left = {id(e.get("step")) for e in self.state.values() if id(e) not in ours}
+        shared: dict[int, Tensor] = {}
+        for entry in entries:
+            before = entry["step"]
+            recorded = isinstance(before, Tensor)
+            key = id(before) if recorded else before
+            if key not in shared:
+                shared[key] = before if recorded and key not in left else self._count(before)
+            entry["step"] = shared[key]
+        journal = active()
+        if journal is not None:
+            journal.afterwards.append(partial(_make_plain, entries))
+            journal.born.difference_update(shared.values())
+        return {t: t + 1 for t in shared.values()}
+
+    def _count(self, before: Any) -> Tensor:
+        """Return a number of steps, plain or recorded, as a leaf of its own."""
+        t = self._moment(np.array(float(getattr(before, "_data", before))))
+        t.name = "t"
+        if isinstance(before, Tensor):
+            note_same(t, before)
+        return t
+
+    def _record_update(
+        self, p: Tensor, group: Group, lr: Tensor, counted: dict[Tensor, Tensor]
+    ) -> None:
         self._refuse_gradient(p)
         used = self._used(group)
-        entry = self._start(p, used, group)
-        if not isinstance(entry["step"], Tensor):
-            entry["step"] = self._moment(np.array(float(entry["step"])))
-        states = [p, entry["step"], *(entry[m] for m in used if m is not None)]
-        wanted = p._requires_grad
-        p._requires_grad = False
-        try:
-            copies = [state.clone() for state in states]
-            fresh = iter(copies[2:])
-            moments = [None if m is None else next(fresh) for m in used]
-            copies[1] += 1
-            type(self).update(copies[0], p.grad, lr, copies[1], *moments, *self._options(group))
-            values = [apply(assign, pair) for pair in zip(states, copies, strict=True)]
-        finally:
-            p._requires_grad = wanted
-        noted = assignments.get()
+        states = [p]
+        t: Any = 1
+        if self._counts(group):
+            entry = self.state[p]
+            t = counted[entry["step"]]
+            states += [entry[m] for m in used if m is not None]
+            journal = active()
+            if journal is not None:
+                for m in filter(None, used):
+                    journal.parts[entry[m]] = (p, m)
+        copies = [state.clone() for state in states]
+        fresh = iter(copies[1:])
+        moments = [None if m is None else next(fresh) for m in used]
+        type(self).update(copies[0], p.grad, lr, t, *moments, *self._options(group))
+        values = [apply(assign, pair) for pair in zip(states, copies, strict=True)]
         for state, value in zip(states, values, strict=True):
-            np.copyto(state._data, value._data)
-            stamp(state)
-            if noted is not None:
-                noted.append((state, value))
+            give(state, value)
 
     # --- checks -----------------------------------------------------------------------------
 
@@ -550,6 +597,12 @@ def checked_number(
         else:
             wanted = f"{least} <= {name} < {below}"
         raise ArgumentError(f"{who}: got {name}={value!r}, expected {wanted}. Correct the value.")
+
+
+def _make_plain(entries: list[dict[str, Any]]) -> None:
+    """Make the step counts of a recorded step plain numbers again."""
+    for entry in entries:
+        entry["step"] = int(entry["step"])
 
 
 def _refuse_set(who: str, params: Any) -> None:

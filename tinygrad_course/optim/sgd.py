@@ -119,6 +119,9 @@ class SGD(Optimizer):
     def _used(self, group: Group) -> tuple[str | None, ...]:
         return ("momentum_buffer",) if group["momentum"] else (None,)
 
+    def _counts(self, group: Group) -> bool:
+        return bool(group["momentum"] or group["weight_decay"] or group["maximize"])
+
     def _options(self, group: Group) -> tuple[Any, ...]:
         return (
             group["momentum"],
@@ -130,7 +133,7 @@ class SGD(Optimizer):
 
     def _step_group(self, group: Group, now: int) -> None:
         """Apply the formula; without any option, in the leanest loop."""
-        if group["momentum"] or group["weight_decay"] or group["maximize"]:
+        if self._counts(group):
             super()._step_group(group, now)
             return
         update = type(self).update
