@@ -40,7 +40,8 @@ def change(
     )
     if mode & RECORD_ALL and (journal := active()) is not None:
         return _change_noted(x, op, others, params, journal, bool(graded))
-    tracked = graded or mode & RECORD_ALL
+    # Outside of a trace, a parameter under no_grad gets no history: record_all may make a model.
+    tracked = graded or (mode & RECORD_ALL and not (x._requires_grad and x.is_leaf))
     if not tracked:
         arrays = [o._data if isinstance(o, Tensor) else o for o in others]
         if op.ufunc is not None and _fits(x, arrays):
