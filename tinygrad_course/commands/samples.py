@@ -1,4 +1,4 @@
-"""The computations that ``draw`` and ``check`` know by name: those the courses draw on slides.
+"""The computations that the commands know by name: those on the courses' slides and in their labs.
 
 Each is a function without arguments that computes a loss afresh, always with the same numbers.
 """
@@ -33,7 +33,7 @@ def fanout() -> Tensor:
     return J
 
 
-def logistic() -> Tensor:
+def logistic1() -> Tensor:
     """One example through logistic regression: z = w1 x1 + w2 x2 + b, a = sigma(z), loss."""
     w1, w2, b = _numbers(w1=0.5, w2=-0.25, b=0.1)
     x1, x2, y = tensor(1.5, name="x1"), tensor(2.0, name="x2"), tensor(1.0, name="y")
@@ -59,15 +59,62 @@ def micrograd() -> Tensor:
     return g + 10.0 / f
 
 
+def linear() -> Tensor:
+    """House prices by one linear unit, rows (MLS): J = (1/2m) sum of squared errors."""
+    X, Y = _data(*course.housing())
+    w = tensor([[150.0]], requires_grad=True, name="w")
+    b = tensor([50.0], requires_grad=True, name="b")
+    A = X @ w + b
+    A.name = "A"
+    J: Tensor = ((A - Y) ** 2).mean() / 2
+    return J
+
+
+def logistic() -> Tensor:
+    """Logistic regression of m examples, columns (DLS): A = sigma(w^T X + b), with its numbers."""
+    w = tensor([[1.0], [2.0]], requires_grad=True, name="w")
+    b = tensor(2.0, requires_grad=True, name="b")
+    X, Y = _data(np.array([[1.0, 2.0, -1.0], [3.0, 4.0, -3.2]]), np.array([[1.0, 0.0, 1.0]]))
+    A = (w.T @ X + b).sigmoid()
+    A.name = "A"
+    J: Tensor = nn.BCELoss()(A, Y)
+    return J
+
+
+def softmax() -> Tensor:
+    """Three classes: a 2-4-3 network, ReLU and softmax, examples as columns."""
+    random = np.random.default_rng(0)
+    labels = np.arange(300) % 3
+    centres = np.array([[0.0, 1.5], [-1.3, -0.8], [1.3, -0.8]])
+    X, Y = _data((centres[labels] + 0.5 * random.standard_normal((300, 2))).T, np.eye(3)[labels].T)
+    model = _columns((2, 4, 3), ("relu", "softmax"), seed=0)
+    J: Tensor = -(Y * model(X).log()).sum(axis=0).mean()
+    return J
+
+
+def welch() -> Tensor:
+    """Neural Networks Demystified: hours of sleep and study, a 2-3-1 network without biases."""
+    X = np.array([[3.0, 5.0], [5.0, 1.0], [10.0, 2.0]])
+    x, y = _data(X / X.max(axis=0), np.array([[75.0], [82.0], [93.0]]) / 100)
+    generator = Generator(0)
+    model = nn.Sequential(
+        nn.Dense(2, 3, "sigmoid", bias=False, generator=generator),
+        nn.Dense(3, 1, "sigmoid", bias=False, generator=generator),
+    )
+    J: Tensor = 0.5 * ((y - model(x)) ** 2).sum()
+    return J
+
+
 def shallow() -> Tensor:
     """The planar flower's 2-4-1 network, tanh and sigmoid, examples as columns (DLS)."""
-    X, Y = course.planar(layout="columns")
-    generator = Generator(2)
-    model = nn.Sequential(
-        nn.Dense(2, 4, activation="tanh", layout="columns", generator=generator),
-        nn.Dense(4, 1, activation="sigmoid", layout="columns", generator=generator),
-    )
-    return _bce(model, X, Y)
+    model = _columns((2, 4, 1), ("tanh", "sigmoid"), seed=2)
+    return _bce(model, *course.planar(layout="columns"))
+
+
+def deep() -> Tensor:
+    """The planar flower's points through 4 layers, 2-5-4-3-1, ReLU and sigmoid, columns (DLS)."""
+    model = _columns((2, 5, 4, 3, 1), ("relu", "relu", "relu", "sigmoid"), seed=3)
+    return _bce(model, *course.planar(layout="columns"))
 
 
 def coffee() -> Tensor:
@@ -94,7 +141,9 @@ def digits() -> Tensor:
 
 
 SAMPLES: dict[str, Callable[[], Tensor]] = {
-    f.__name__: f for f in (slide, fanout, logistic, micrograd, shallow, coffee, digits)
+    f.__name__: f
+    for f in (slide, fanout, logistic1, micrograd)  # numbers
+    + (linear, logistic, shallow, deep, softmax, welch, coffee, digits)  # matrices
 }
 
 
@@ -103,8 +152,20 @@ def _numbers(**values: float) -> list[Tensor]:
     return [tensor(v, requires_grad=True, name=name) for name, v in values.items()]
 
 
+def _columns(sizes: tuple[int, ...], activations: tuple[str, ...], seed: int) -> nn.Sequential:
+    """Return a chain of layers on examples as columns."""
+    generator = Generator(seed)
+    pairs = zip(sizes, sizes[1:], activations, strict=False)
+    return nn.Sequential(
+        *(nn.Dense(n, k, g, layout="columns", generator=generator) for n, k, g in pairs)
+    )
+
+
+def _data(X: Any, Y: Any) -> tuple[Tensor, Tensor]:
+    return tensor(X.astype(np.float32), name="X"), tensor(Y.astype(np.float32), name="Y")
+
+
 def _bce(model: nn.Module, X: Any, Y: Any) -> Tensor:
-    x = tensor(X.astype(np.float32), name="X")
-    y = tensor(Y.astype(np.float32), name="Y")
+    x, y = _data(X, Y)
     J: Tensor = nn.BCELoss()(model(x), y)
     return J
