@@ -425,7 +425,7 @@ OPS: dict[str, list[Sample]] = {
         Sample((floats(2, 3), np.array([[2], [0]]))),
     ],
     "one_hot": [
-        Sample((np.array([[2], [0]]),), {"classes": 3}),
+        Sample((np.array([2, 0]),), {"classes": 3}),
         Sample((np.array([[1, 0, 1]]),), {"classes": 2, "axis": -2}),
     ],
     "gather_along": [

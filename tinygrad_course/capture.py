@@ -57,6 +57,19 @@ def captured(outputs: Any, backward: bool = False, wrt: Any = None) -> Graph:
     return builder.graph()
 
 
+def _is_unsqueezed(x: Tensor) -> bool:
+    """Return True for unnamed data that is other data with axes of length 1 added or removed."""
+    view = x._view
+    return (
+        view is not None
+        and view.op is not None
+        and view.op.name in ("insert_axes", "remove_axes")
+        and not (x._name or x._requires_grad or view.base._requires_grad)
+        and view.base._node is None
+        and view.seen >= x._stamp()[0]
+    )
+
+
 def _check_outputs(roots: Sequence[Any]) -> None:
     for y in roots:
         if not isinstance(y, Tensor):
@@ -150,6 +163,8 @@ class Builder:
 
     def leaf(self, tensor: Tensor, user: Node, role: str) -> int:
         """Add a leaf tensor, with the values that `user` read."""
+        if _is_unsqueezed(tensor) and role == "forward":
+            return self._view_of_data(tensor, user, role)
         is_parameter = tensor._requires_grad or type(tensor) is not Tensor
         kind = "parameter" if is_parameter else "data"
         if role == "backward":
@@ -158,6 +173,22 @@ class Builder:
         index = self.append(None, (), {}, tensor.name, kind, value, user.scope)
         if _written_after(tensor._memory, user.time):
             self.nodes[index].value = None
+        self.index[tensor] = index
+        return index
+
+    def _view_of_data(self, tensor: Tensor, user: Node, role: str) -> int:
+        """Add data with another axis of length 1, as labels get in a loss, as what it was made of.
+
+        Nothing is recorded of what is computed from data alone; but the labels that a program is
+        given are those of the user, of shape (m,), not the (m, 1) that a loss picks with.
+        """
+        view = tensor._view
+        assert view is not None
+        base = self.index.get(view.base)
+        if base is None:
+            base = self.leaf(view.base, user, role)
+        value = tensor._data.copy()
+        index = self.append(view.op, (base,), view.params, None, role, value, user.scope)
         self.index[tensor] = index
         return index
 
@@ -263,6 +294,7 @@ class Builder:
             twin._requires_grad = source._requires_grad
             twin._name = source._name
             twin._memory = source._memory
+            twin._view = source._view if _is_unsqueezed(source) else None
             self.twin_of[source] = twin
         return twin
 

@@ -198,6 +198,11 @@ def _users(nodes: Sequence[GraphNode], forward: list[int]) -> dict[int, list[tup
     for i in forward:
         for position, source in enumerate(nodes[i].inputs):
             users.setdefault(source, []).append((i, position))
+    # Labels get an axis of length 1 before a loss picks with them: what uses that uses them.
+    for i in reversed(forward):
+        op = nodes[i].op
+        if op is not None and op.name in ("insert_axes", "remove_axes") and i in users:
+            users.setdefault(nodes[i].inputs[0], []).extend(users[i])
     return users
 
 

@@ -154,7 +154,8 @@ def _marks(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
     if r.nodes[index].shape[axis] != 1 or r.sizes.counts(r.sizes.axes[x][axis]):
         return None
     classes = r.nodes[x].shape[axis]
-    marks = r.make("one_hot", index, classes=classes, axis=axis - r.ndim(x))
+    labels = r.make("remove_axes", index, axis=(axis,))
+    marks = r.make("one_hot", labels, classes=classes, axis=axis - r.ndim(x))
     return r.scaled(c, marks)
 
 

@@ -24,7 +24,8 @@ NOTATIONS = ("columns", "rows", "welch")
 _LAYER = re.compile(r"(.*)\[(\d+)\]")
 # Taken along an axis: with the axes swapped, the axis is the other one.
 _ALONG = ("sum", "mean", "amax", "amin", "softmax", "log_softmax", "logsumexp", "norm2", "cumsum",
-          "take_along_axis", "argmax", "argmin", "flip", "join", "one_hot")  # fmt: skip
+          "take_along_axis", "argmax", "argmin", "flip", "join", "one_hot",
+          "remove_axes")  # fmt: skip
 
 
 def relayout(source: Any, notation: str) -> Any:
@@ -134,6 +135,8 @@ class _Transposed:
                 self._refuse(node)
         if node.op.kind == "elementwise" and len(node.shape) == 2:
             inputs = [self._bias(x) for x in inputs]
+        if name == "insert_axes" and len(node.shape) == 2:
+            params = {**params, "axis": _other_axis(params["axis"])}
         if name == "one_hot":
             params = {**node.params, "axis": -3 - node.params["axis"]}
         return self._named(apply(node.op, tuple(inputs), params), node)

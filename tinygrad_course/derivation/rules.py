@@ -129,9 +129,27 @@ def _shape_it_has(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int |
     return x if r.nodes[x].shape == params["shape"] else None
 
 
+@rule("setitem")
+def _all_replaced(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    """x[...] = v replaces all of x."""
+    x, v = inputs[:2]
+    everything = all(part is Ellipsis or part == slice(None) for part in params["index"])
+    alike = r.sizes.same(x, v) and r.nodes[x].dtype == r.nodes[v].dtype
+    return v if len(inputs) == 2 and everything and alike else None
+
+
 @rule("insert_axes", "remove_axes")
 def _no_axes(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
     return inputs[0] if params["axis"] == () else None
+
+
+@rule("remove_axes")
+def _inserted_and_removed(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    (x,) = inputs
+    if not r.is_op(x, "insert_axes"):
+        return None
+    places = [{a % r.ndim(x) for a in p["axis"]} for p in (params, r.params(x))]
+    return r.inputs(x)[0] if places[0] == places[1] else None
 
 
 @rule("where")
@@ -337,7 +355,8 @@ def _picked_by_labels(r: Rewriter, op: str, inputs: Inputs, params: Params) -> i
     if r.nodes[index].shape[axis] != 1 or r.nodes[index].role == "parameter":
         return None
     classes = r.nodes[source].shape[axis]
-    marks = r.make("one_hot", index, classes=classes, axis=axis - r.ndim(source))
+    labels = r.make("remove_axes", index, axis=(axis,))
+    marks = r.make("one_hot", labels, classes=classes, axis=axis - r.ndim(source))
     return r.make("sum", r.make("mul", marks, source), keepdims=params["keepdims"])
 
 

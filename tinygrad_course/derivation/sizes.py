@@ -20,7 +20,7 @@ Axes = tuple[int, ...]
 Length = str | int
 
 # Names of the numbers of examples, of steps and the like, in the order they are met.
-COUNTS = ("m", "k", "p", "q")
+COUNTS = ("m", "k", "p", "q", "r", "s")
 
 _LAYER = re.compile(r"[ZA]\[(\w+)\]")
 
@@ -51,6 +51,8 @@ class Sizes:
         self._one: list[bool] = []  # a length of 1 that stands for "repeat me", not for one example
         self._fixed: list[bool] = []  # written down as a number in the program
         self._names: dict[int, str] | None = None
+        # What an axis of length 1 was reduced from.
+        self._reduced: dict[int, int] = {}
         # Which nodes, and which operands of the node being added, are parameters.
         self._parameters: list[bool] = []
         self._operands: list[bool] = []
@@ -107,7 +109,8 @@ class Sizes:
     def name(self, graph: Graph) -> None:
         """Give the classes their symbols, from the names of the graph's nodes."""
         self._names = {}
-        free = list(COUNTS)
+        taken = {n.name for n in graph if n.op is None or n.op.name != "count"}
+        free = [symbol for symbol in COUNTS if symbol not in taken]
         axes = [a for n in graph if n.op is None and n.role == "data" for a in self.axes[n.index]]
         roots = list(dict.fromkeys(self._find(axis) for axis in axes if self.counts(axis)))
         # An axis of length 1 counts examples only where no other does.
@@ -148,10 +151,12 @@ class Sizes:
         self._fixed.append(False)
         return len(self._parent) - 1
 
-    def one(self) -> int:
-        """Return a new axis of length 1 that only stands for repetition."""
+    def one(self, reduced: int | None = None) -> int:
+        """Return a new axis of length 1 that only stands for repetition of what was `reduced`."""
         axis = self._new(1)
         self._one[axis] = True
+        if reduced is not None:
+            self._reduced[axis] = reduced
         return axis
 
     def number(self, length: int) -> int:
@@ -237,6 +242,10 @@ class Sizes:
             # The bias (n, 1) of a layer is repeated for m examples also when m happens to be 1.
             if longest == 1 and is_parameter and not self._parameter[self._find(first)]:
                 continue
+            # What meets the sum over another axis counts nothing: it is a length of 1.
+            origin = self._reduced.get(axis)
+            if longest == 1 and origin is not None and self._find(origin) != self._find(first):
+                self.fix(first)
             self.tie(first, axis)
         return first
 
@@ -299,7 +308,7 @@ def _places(axis: Any, ndim: int) -> set[int]:
 def _reduce(s: Sizes, inputs: list[Axes], params: dict[str, Any], shape: Any) -> Sequence[int]:
     places = _places(params.get("axis"), len(inputs[0]))
     if params.get("keepdims"):
-        return [s.one() if k in places else a for k, a in enumerate(inputs[0])]
+        return [s.one(a) if k in places else a for k, a in enumerate(inputs[0])]
     return [a for k, a in enumerate(inputs[0]) if k not in places]
 
 
@@ -371,6 +380,8 @@ def _select(s: Sizes, inputs: list[Axes], params: dict[str, Any], shape: Any) ->
         elif isinstance(part, slice):
             axis = old.pop(0)
             full = part == slice(None)
+            if not full:
+                s.fix(axis)  # how many are left depends on the length
             result.append(axis if full else s.number(shape[min(len(result), len(shape) - 1)]))
         else:  # an array of the index
             old.pop(0)
@@ -407,6 +418,8 @@ def _join(s: Sizes, inputs: list[Axes], params: dict[str, Any], shape: Any) -> S
     result = []
     for k, n in enumerate(shape):
         if k == axis:
+            for other in inputs:
+                s.fix(other[k])
             result.append(s.number(n))
             continue
         for other in inputs[1:]:
@@ -416,10 +429,12 @@ def _join(s: Sizes, inputs: list[Axes], params: dict[str, Any], shape: Any) -> S
 
 
 def _pad(s: Sizes, inputs: list[Axes], params: dict[str, Any], shape: Any) -> Sequence[int]:
-    return [
-        a if tuple(w) == (0, 0) else s.number(n)
-        for a, w, n in zip(inputs[0], params["widths"], shape, strict=True)
-    ]
+    result = []
+    for axis, widths, n in zip(inputs[0], params["widths"], shape, strict=True):
+        if any(widths):
+            s.fix(axis)
+        result.append(s.number(n) if any(widths) else axis)
+    return result
 
 
 def _einsum(s: Sizes, inputs: list[Axes], params: dict[str, Any], shape: Any) -> Sequence[int]:
@@ -432,10 +447,20 @@ def _einsum(s: Sizes, inputs: list[Axes], params: dict[str, Any], shape: Any) ->
 
 
 def _running(s: Sizes, inputs: list[Axes], params: dict[str, Any], shape: Any) -> Sequence[int]:
-    return inputs[0] if params["axis"] is not None else [s.number(n) for n in shape]
+    if params["axis"] is not None:
+        return inputs[0]
+    for axis in inputs[0]:
+        s.fix(axis)
+    return [s.number(n) for n in shape]
+
+
+def _one_hot(s: Sizes, inputs: list[Axes], params: dict[str, Any], shape: Any) -> Sequence[int]:
+    place = params["axis"] % len(shape)
+    return [*inputs[0][:place], s.number(shape[place]), *inputs[0][place:]]
 
 
 _RULES: dict[str, Rule] = {
+    "one_hot": _one_hot,
     "matrix_product": _product,
     "affine": _affine,
     "inner": _inner,

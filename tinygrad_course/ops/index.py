@@ -313,9 +313,12 @@ def _scatter(g: Any, x: Any, index: Any, axis: int) -> Any:
 
 def _spell_one_hot(form: str, operands: list[str], params: dict[str, Any]) -> str:
     """Write a comparison with the class numbers, laid along the axis."""
-    later = "".join(", None" for _ in range(-1 - params["axis"]))
-    classes = f"np.arange({params['classes']})" + (f"[:{later}]" if later else "")
-    return f"1.0 * ({operands[0]} == {classes})"
+    behind = -1 - params["axis"]
+    place = "".join([", :"] * behind)
+    numbers = f"np.arange({params['classes']})"
+    if behind:
+        numbers += f"[:{', None' * behind}]"
+    return f"1.0 * ({operands[0]}[..., None{place}] == {numbers})"
 
 
 @op(
@@ -325,9 +328,9 @@ def _spell_one_hot(form: str, operands: list[str], params: dict[str, Any]) -> st
     public=False,
 )
 def one_hot(index: Any, *, classes: int = 2, axis: int = -1) -> Any:
-    """Class numbers, of length 1 along `axis`, as vectors with a single 1; `axis` is negative."""
+    """Class numbers as vectors with a single 1, along a new axis (counted from the end)."""
     numbers = np.arange(classes).reshape((-1,) + (1,) * (-1 - axis))
-    return (index == numbers).astype(np.float64)
+    return (np.expand_dims(index, axis) == numbers).astype(np.float64)
 
 
 @function()
