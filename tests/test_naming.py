@@ -64,7 +64,7 @@ def test_labels_of_a_loss_are_y():
     model, labels = nn.Dense(2, 1), tc.ones(4, 1)
     assert "Y" in names(nn.MSELoss()(model(tc.ones(4, 2)), labels))
     loss = nn.CrossEntropyLoss()(tc.ones(3, 2, requires_grad=True), tc.tensor([0, 1, 1]))
-    assert "Y" in names(loss)
+    assert "y" in names(loss)
 
 
 def test_vectors_get_small_letters():
