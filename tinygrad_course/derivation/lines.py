@@ -150,6 +150,7 @@ class Derivation:
         self._opaque = simplifier.opaque
         self._scales = simplifier.scales
         self._uses = _uses(graph)
+        self._before_cost = _before_cost(graph)
         self._complexity: dict[int, int] = {}
         self._names: dict[int, str] = {}
         self.lines: list[Line] = []
@@ -240,7 +241,7 @@ class Derivation:
         of = self.graph[node.grad_of].name if node.grad_of is not None else None
         if node.is_backward:
             return Line(node.name, node.index, "backward", of, self._scales.get(node.index, 0))
-        is_cost = node.shape == () and not self.scalar
+        is_cost = not self.scalar and node.index not in self._before_cost
         return Line(node.name, node.index, "cost" if is_cost else "forward")
 
     def _shared_lines(self) -> list[Line]:
@@ -389,6 +390,17 @@ def _uses(graph: Graph) -> list[int]:
         for i in node.inputs:
             uses[i] += 1
     return uses
+
+
+def _before_cost(graph: Graph) -> set[int]:
+    """Return the nodes that are arrays, or that arrays of the forward pass are computed from."""
+    found = set()
+    for node in reversed(graph.nodes):
+        is_array = node.shape and not node.is_backward and node.role != "loss"
+        if node.index in found or is_array:
+            found.add(node.index)
+            found.update(node.inputs)
+    return found
 
 
 def by_section(lines: Sequence[Line]) -> dict[str, list[Line]]:

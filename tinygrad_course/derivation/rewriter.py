@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,18 @@ def _ratio(a: float, b: float) -> float:
     if quotient.is_integer() and abs(quotient) < 1e15 and quotient * b == a:
         return int(quotient)
     return quotient
+
+
+def _fraction(number: float) -> tuple[float, int]:
+    """Return a number as a fraction for 1/(2m) and 2/(3m), where 0.1/m stays.
+
+    >>> _fraction(0.5), _fraction(2 / 3), _fraction(0.1)
+    ((1, 2), (2, 3), (0.1, 1))
+    """
+    found = Fraction(number).limit_denominator(1000)
+    if float(found) != number or (len(repr(number)) < 8 and found.denominator not in (2, 4, 8)):
+        return number, 1
+    return found.numerator, found.denominator
 
 
 class Rewriter:
@@ -297,9 +310,7 @@ class Rewriter:
             return index
         number, divisor = c.number, 1
         if not isinstance(number, int):
-            whole = _ratio(1, number)
-            if whole in (2, 3, 4, 6, 8):  # 1/(2m); but 0.1/m stays
-                number, divisor = 1, int(whole)
+            number, divisor = _fraction(number)
         top = self._power_product(number, [(a, e) for a, e in c.powers if e > 0], dtype)
         bottom = self._power_product(divisor, [(a, -e) for a, e in c.powers if e < 0], dtype)
         index = top

@@ -70,6 +70,7 @@ class Simplifier:
 
     Attributes:
         new: index in `graph` -> index of the node that replaces it.
+        by_m: constants of `graph` that stand for 1/m and the like, see `_numbers_of_examples`.
         scale: index of a forward node in `graph` -> k, where the node for its derivative computes
             mᵏ times the derivative.
     """
@@ -88,12 +89,15 @@ class Simplifier:
         self.general = _general_activations(graph, activations)
         self._wanted = wanted
         self.convention = convention
-        self.rewriter = Rewriter(RULES if rewrite else {}, exact_dtypes=convention is None)
+        # Conversions between float types are nothing to write down, and would round.
+        rules = RULES if rewrite else {"cast": RULES["cast"]}
+        self.rewriter = Rewriter(rules, exact_dtypes=convention is None)
         self.rewriter.looks_through = not links
         self.new: dict[int, int] = {}
         self.scale: dict[int, int] = {}
         self.named: dict[int, int] = {}
         self._data: dict[int, str] = {}
+        self._read_again = _read_again(graph)
         self._core_of: dict[int, tuple[int, int]] = {}
         # (forward node, cotangent) -> the cotangent under the name of that node.
         self._of_own: dict[tuple[int | None, int], int] = {}
@@ -105,7 +109,7 @@ class Simplifier:
         needed = _needed(graph)
         self._recognised: list[str] = []
         self._sizes = Sizes.of(graph)
-        self._by_m = self._numbers_of_examples() if convention is not None and rewrite else {}
+        self.by_m = self._numbers_of_examples() if convention is not None and rewrite else {}
         self._from_data = _from_data(graph)
         # A graph of numbers, as on slides: every step has a line of its own.
         self.scalar = all(n.shape == () for n in graph)
@@ -130,6 +134,7 @@ class Simplifier:
             r.nodes[index].name = node.name
             r.nodes[index].anonymous = node.anonymous
             r.nodes[index].scope = node.scope
+        of = self._repeated_once(index, of, node.index)
         if of and self.convention is not None:
             # Of several with one derivative (d = z - y: dz = dd), the one with a meaning names it.
             of = sorted(of, key=lambda i: self.original[i].anonymous and not self.scalar)
@@ -138,6 +143,39 @@ class Simplifier:
             else:
                 self._name_core(index, of[0])
         self.new[node.index] = index
+
+    def _repeated_once(self, index: int, of: list[int], cotangent: int) -> list[int]:
+        """Sum over the example where there is one, and return the other tensors of a derivative.
+
+        With one example, the bias of a layer has the shape of what it is added to, and the recorded
+        derivative no sum; for more examples there is one.
+        """
+        rest = []
+        for i in of:
+            if not self._repeats(index, self.new[i]):
+                rest.append(i)
+                continue
+            total = self._summed_like(index, self.new[i])
+            self.named[i] = total
+            if self.convention is not None and self._has_a_name(total, [i]):
+                total = self._name_derivative(total, [i], cotangent)
+            self._of_own[i, cotangent] = total
+        return rest
+
+    def _repeats(self, index: int, target: int) -> bool:
+        """Return True when a derivative counts examples along an axis where its tensor does not."""
+        sizes, shape = self.rewriter.sizes, self.rewriter.nodes[index].shape
+        pairs = zip(shape, sizes.axes[index], sizes.axes[target], strict=False)
+        return any(n == 1 and sizes.counts(a) and not sizes.counts(b) for n, a, b in pairs)
+
+    def _summed_like(self, index: int, target: int) -> int:
+        r = self.rewriter
+        if not self._repeats(index, target):
+            return index
+        parts = r.inputs(index)
+        if r.is_op(index, "add") and not all(self._repeats(i, target) for i in parts):
+            return r.make("add", *[self._summed_like(i, target) for i in parts])
+        return r.make("sum_like", index, target)
 
     def _numbers_of_examples(self) -> dict[int, tuple[float, list[tuple[int, int, int]]]]:
         """Find the constants that stand for 1/m, 1/(2m), m or 2m: factors of a sum over examples.
@@ -205,13 +243,14 @@ class Simplifier:
 
     def _leaf(self, node: GraphNode) -> int:
         r = self.rewriter
-        if node.index in self._by_m:
-            k, places = self._by_m[node.index]
+        if node.index in self.by_m:
+            k, places = self.by_m[node.index]
             axes = [(r.sizes.axes[self.new[leaf]][place], e) for leaf, place, e in places]
             powers = tuple(sorted((r.sizes.root(axis), e) for axis, e in axes))
             return r.factor(Coefficient(k, powers), np.dtype(np.float64))
         if node.role != "data":
-            return r.leaf(node)
+            again = self._read_again.get(node.index)
+            return r.leaf(node) if again is None else self.new[again]
         if self.convention is not None:
             for other, name in self._data.items():
                 if _is_complement(node, r.nodes[other]):
@@ -374,7 +413,10 @@ def _collect(
         if i in place:
             nodes[place[i]].grad_of = place.get(simplifier.new[of])
             simplifier.scales[place[i]] = k
-    for i, g in sorted(links.items(), reverse=True):
+    # Of several tensors with one derivative, it belongs to the one it is named after.
+    named_after = {i: r.nodes[g].name == naming.derivative_name(original[i].name)
+                   for i, g in links.items()}  # fmt: skip
+    for i, g in sorted(links.items(), key=lambda link: (named_after[link[0]], link), reverse=True):
         if simplifier.scale.get(i) and g in place:
             simplifier.scales[place[g]] = 1
         target = place.get(simplifier.new[i])
@@ -505,6 +547,26 @@ def _needed(graph: Graph) -> set[int]:
             seen.add(i)
             stack.extend(graph[i].inputs)
     return seen
+
+
+def _read_again(graph: Graph) -> dict[int, int]:
+    """Return for arrays in derivative rules the data that they are, such as the mask of a where."""
+    found = {}
+    for node in graph:
+        if node.rule_of is None:
+            continue
+        for i in node.inputs:
+            if graph[i].op is None and graph[i].is_backward and i not in found:
+                for k in graph[node.rule_of].inputs:
+                    if graph[k].role == "data" and _equal(graph[i], graph[k]):
+                        found[i] = k
+    return found
+
+
+def _equal(a: GraphNode, b: GraphNode) -> bool:
+    """Return True for leaves of the same values and dtype."""
+    known = a.value is not None and b.value is not None
+    return known and a.dtype == b.dtype and np.array_equal(a.value, b.value)
 
 
 def _derivatives(graph: Graph) -> dict[int, list[int]]:

@@ -497,7 +497,7 @@ def round(x: Any, decimals: int = 0) -> Any:
     text="{a} // {b}",
     latex=r"\lfloor\frac{{{a}}}{{{b}}}\rfloor",
     numpy="{a} // {b}",
-    precedence=PRODUCT,
+    precedence=SUM,  # c * (a // b) is not (c * a) // b
     quiet=True,
 )
 def floor_divide(a: Any, b: Any) -> Any:
@@ -517,7 +517,7 @@ def floor_divide(a: Any, b: Any) -> Any:
     text="{a} mod {b}",
     latex=r"{a} \bmod {b}",
     numpy="{a} % {b}",
-    precedence=PRODUCT,
+    precedence=SUM,
     quiet=True,
     da=lambda g: g,
     db=lambda g, a, b: -g * (a // b),

@@ -284,7 +284,10 @@ def repeat(x: Any, *sizes_: Any) -> Any:
     numpy="np.pad({x}, {widths}, constant_values={value})",
     public=False,
     dx=lambda g, widths: g[
-        tuple(slice(b, n - a) for (b, a), n in zip(widths, g.shape, strict=True))
+        tuple(
+            slice(b, n - a) if a or b else slice(None)
+            for (b, a), n in zip(widths, g.shape, strict=True)
+        )
     ],
 )
 def pad_constant(x: Any, *, widths: Any = (), value: float = 0.0) -> Any:

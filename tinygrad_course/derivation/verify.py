@@ -1,0 +1,499 @@
+"""Is what is printed true? Equations and program against automatic differentiation.
+
+`verify` computes a model's derivatives in independent ways on the same random numbers, all in
+float64: by differentiating the recorded operations, by computing the lines of the derivation, by
+reading their printed equations back (`reader`), and by running the emitted program (`source`). It
+does so for the number of examples that the model was recorded with, and for another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import autograd, errors
+from ..graph import Graph, GraphNode
+from ..modes import enable_grad
+from ..op import REGISTRY, Op
+from ..tensor import Tensor, apply, wrap
+from .lines import Derivation, Lengths, derive
+from .reader import EquationError, Reader
+from .sizes import Sizes
+from .writer import Writer
+
+Values = dict[str, Any]
+
+# A gradient that vanishes but for rounding is compared with the size of the others, down to this.
+LEAST = 1e-3
+# Where σ comes closer to 0 or 1 than this, guards against division by zero set in.
+SATURATED = 1e-5
+
+
+@dataclass(frozen=True)
+class Check:
+    """One comparison.
+
+    Attributes:
+        name: the line.
+        what: "lines", "equations" or "program": what was compared with autodiff.
+        m: the number of examples, None when there is no such number.
+        difference: ‖a − b‖ / (‖a‖ + ‖b‖).
+    """
+
+    name: str
+    what: str
+    m: int | None
+    difference: float
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What `verify` found; true when everything agrees.
+
+    Attributes:
+        checks: every comparison.
+        tolerance: the largest difference that counts as rounding.
+        gradients: how many derivatives were compared.
+        counts: the numbers of examples.
+        notes: what could not be compared, in sentences.
+    """
+
+    checks: tuple[Check, ...]
+    tolerance: float
+    gradients: int
+    counts: tuple[int, ...]
+    notes: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return self.largest <= self.tolerance
+
+    @property
+    def largest(self) -> float:
+        """The largest difference."""
+        return max((c.difference for c in self.checks), default=0.0)
+
+    @property
+    def where(self) -> str:
+        """The name of the line with the largest difference."""
+        return max(self.checks, key=lambda c: c.difference).name if self.checks else ""
+
+    @property
+    def first(self) -> Check | None:
+        """The first comparison that failed, in the order of computing: later ones inherit it."""
+        return next((c for c in self.checks if not c.difference <= self.tolerance), None)
+
+    def __str__(self) -> str:
+        what = sorted({c.what for c in self.checks} - {"lines"})
+        sides = " and ".join(what) or "lines"
+        if self.first is not None:
+            return f"wrong: {_blamed(self.first)}"
+        compared = f"{self.gradients} gradients" if self.gradients else "forward pass"
+        at = " and ".join(f"m = {m}" for m in self.counts)
+        more = "".join(f"; {note}" for note in self.notes)
+        inside = f"{compared}, {at}" if at else compared
+        return f"verified: {sides} agree with autodiff to {self.largest:.1e} ({inside}){more}"
+
+
+def _blamed(check: Check) -> str:
+    at = f" for m = {check.m}" if check.m is not None else ""
+    means = {"lines": "the line", "equations": "the equation", "program": "the program"}
+    return (
+        f"{means[check.what]} of {check.name}{at} differs from autodiff by a relative "
+        f"{check.difference:.1e}"
+    )
+
+
+def verify(
+    source: Any,
+    wrt: Any = None,
+    mean: str = "course",
+    simplify: bool = True,
+    *,
+    tolerance: float = 1e-9,
+    seed: int = 0,
+    program: bool = True,
+    raise_exception: bool = True,
+) -> Verification:
+    """Compare the equations and the program of a loss with autodiff, on random numbers.
+
+    Parameters are drawn around the values they have, examples are drawn from those there are, so
+    that probabilities, labels and positive numbers stay what they are. What a random operation drew,
+    such as a dropout mask, is given to every side.
+
+    Args:
+        source: the loss, a graph, a `Derivation`, or the sheet that `equations` returned.
+        wrt, mean, simplify: as for `equations`; what is derived already has its own.
+        tolerance: the largest relative difference that counts as rounding.
+        seed: of the random numbers.
+        program: run the emitted program too.
+        raise_exception: raise when something differs.
+
+    Returns:
+        A `Verification`: true when all agree; printed, one line.
+
+    Raises:
+        GraphError: a line differs from autodiff, and `raise_exception`; or nothing was recorded.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course.derivation.verify import verify
+        >>> w = tc.tensor([[1.0, -2.0]], requires_grad=True, name="w")
+        >>> X = tc.tensor([[0.5, 1.0, -1.0], [2.0, 0.0, 1.0]], name="X")
+        >>> found = verify((w @ X).tanh().mean(), program=False)
+        >>> bool(found), found.gradients, found.counts
+        (True, 1, (3, 5))
+    """
+    d = getattr(source, "derivation", source)
+    if not isinstance(d, Derivation):
+        d = derive(d, wrt, mean, simplify)
+    random = np.random.default_rng(seed)
+    checks: list[Check] = []
+    notes: list[str] = []
+    counts = []
+    truths = _truths(d)
+    for m in _counts(d):
+        try:
+            truth = _truth(d, random, m)
+        except errors.TinygradCourseError as error:
+            if m == d.m:
+                raise
+            notes.append(f"the model itself does not run for m = {m} ({error})")
+            continue
+        if m is not None:
+            counts.append(m)
+        checks += _compare(d, truth, truths, m, program)
+    gradients = {k for k, line in enumerate(d.lines) if line.of is not None}
+    found = Verification(
+        tuple(checks), tolerance, len(gradients), tuple(counts), tuple(dict.fromkeys(notes))
+    )
+    if raise_exception and found.first is not None:
+        raise errors.GraphError(
+            f"verify: {_blamed(found.first)}. This is a fault of the derivation, not of your "
+            "model: do not use these equations, and please report the model. "
+            "simplify=False may avoid it."
+        )
+    return found
+
+
+def _counts(d: Derivation) -> list[int | None]:
+    """Return the numbers of examples to compare for."""
+    if not d.m:
+        return [d.m]
+    return [d.m, 5 if d.m != 5 else 7]
+
+
+# --- the truth ----------------------------------------------------------------------------------
+
+
+@dataclass
+class Truth:
+    """What autodiff says.
+
+    Attributes:
+        leaves: values of the leaves, by name.
+        fixed: index of a node -> its value, such as what a random operation drew.
+        values: index of a node -> its value.
+        slopes: index of a node -> the derivative with respect to it.
+    """
+
+    leaves: Values
+    fixed: dict[int, Any]
+    values: dict[int, Any]
+    slopes: dict[int, Any]
+
+
+def _truth(d: Derivation, random: np.random.Generator, m: int | None) -> Truth:
+    """Differentiate a captured graph's forward pass on new numbers."""
+    graph = d.simplifier.original
+    sampler = _Sampler(graph, random, m)
+    leaves = sampler.leaves()
+    fixed = {**sampler.drawn(), **_in_terms_of_m(d, leaves)}
+    scale = 1.0
+    for _ in range(40):
+        found = _replay(graph, sampler.scaled(leaves, scale), fixed)
+        if not _saturated(graph, found):
+            break
+        scale /= 2
+    if not all(_finite(x) for x in found.values.values()):
+        found = _replay(graph, sampler.captured(leaves), fixed)
+    return found
+
+
+def _in_terms_of_m(d: Derivation, leaves: Values) -> dict[int, float]:
+    """Return the numbers that the derivation takes for 1/m and the like, for these examples."""
+    found = {}
+    for constant, (k, places) in d.simplifier.by_m.items():
+        for leaf, place, exponent in places:
+            k = k * float(leaves[d.simplifier.original[leaf].name].shape[place]) ** exponent
+        found[constant] = k
+    return found
+
+
+class _Sampler:
+    """Draws numbers for the leaves of a graph, from those they have."""
+
+    def __init__(self, graph: Graph, random: np.random.Generator, m: int | None) -> None:
+        self.graph = graph
+        self.random = random
+        self.sizes = Sizes.of(graph)
+        symbols = {self.sizes.length(a): a for axes in self.sizes.axes for a in axes}
+        self.axis = self.sizes.root(symbols["m"]) if m is not None and "m" in symbols else None
+        known = self.sizes.symbols().get("m", 1)
+        # Drawn once, so that each example keeps its label.
+        self.rows = random.integers(0, max(known, 1), m or 0)
+        if m == known:
+            self.rows = random.permutation(known)
+
+    def leaves(self) -> Values:
+        """Return values for parameters and data, by name."""
+        found = {}
+        for node in self.graph:
+            if node.op is not None or node.role not in ("parameter", "data"):
+                continue
+            if node.value is None:
+                raise errors.GraphError(
+                    f"verify: the value of {node.name!r} was overwritten after it was used, most "
+                    "often by optimizer.step(). Derive the equations before the step."
+                )
+            found[node.name] = self.moved(node) if node.role == "parameter" else self.picked(node)
+        return found
+
+    def moved(self, node: GraphNode) -> Any:
+        """Return a parameter with other values; what is 0 throughout, such as a bias, is drawn."""
+        value = np.asarray(node.value)
+        if value.dtype.kind != "f":
+            return value
+        if not value.any():
+            return self.random.normal(0, 0.1, value.shape)
+        return value * self.random.uniform(0.8, 1.2, value.shape)
+
+    def picked(self, node: GraphNode) -> Any:
+        """Return data of other examples, drawn from those there are."""
+        value = np.asarray(node.value)
+        for place, axis in enumerate(self.sizes.axes[node.index]):
+            if self.axis is not None and self.sizes.root(axis) == self.axis:
+                value = np.take(value, self.rows, place)
+        value = value.astype(np.float64) if value.dtype.kind == "f" else value
+        if value.dtype.kind == "f" and _is_measured(value):
+            value = value * self.random.uniform(0.8, 1.2, value.shape)
+        return value
+
+    def drawn(self) -> dict[int, Any]:
+        """Return what the random operations drew, for the examples picked."""
+        return {
+            n.index: np.asarray(self.picked(n), np.float64)
+            for n in self.graph
+            if n.op is not None and n.op.kind == "random" and n.value is not None
+        }
+
+    def scaled(self, leaves: Values, factor: float) -> Values:
+        """Return the leaves with the parameters multiplied by a factor."""
+        names = {n.name for n in self.graph if n.role == "parameter" and n.dtype.kind == "f"}
+        return {k: x * factor if k in names and factor != 1 else x for k, x in leaves.items()}
+
+    def captured(self, leaves: Values) -> Values:
+        """Return the leaves with the parameters as they were captured."""
+        kept = {n.name: np.asarray(n.value) for n in self.graph if n.role == "parameter"}
+        return {**leaves, **{name: value for name, value in kept.items() if name in leaves}}
+
+
+def _is_measured(value: Any) -> bool:
+    """Return True for data that are neither labels, whole numbers, nor probabilities."""
+    inside = np.min(value, initial=0) >= 0 and np.max(value, initial=0) <= 1
+    return not inside and not bool((value == np.round(value)).all())
+
+
+def _replay(graph: Graph, leaves: Values, fixed: dict[int, Any]) -> Truth:
+    """Record the forward operations again, on other leaves in float64, and differentiate."""
+    lengths = Lengths(graph, Sizes.of(graph), leaves)
+    tensors: dict[int, Any] = {}
+    with enable_grad():
+        for node in graph:
+            if node.is_backward:
+                continue
+            if node.op is not None and node.index not in fixed:
+                inputs = tuple(tensors[i] for i in node.inputs)
+                tensors[node.index] = apply(node.op, inputs, _wide(node.op, lengths.params(node)))
+                continue
+            value = fixed.get(node.index, leaves.get(node.name, node.value))
+            if node.role == "constant":
+                tensors[node.index] = _plain(value)
+                continue
+            array = np.array(value, np.float64 if node.dtype.kind == "f" else None)
+            tensors[node.index] = wrap(array)
+            tensors[node.index]._requires_grad = node.role == "parameter"
+        outputs = [tensors[n.index] for n in graph.outputs]
+    values = {i: np.asarray(getattr(x, "_data", x)) for i, x in tensors.items()}
+    slopes: dict[int, Any] = {}
+    if graph.has_backward:
+        wanted = [n.index for n in graph if n.grad is not None and n.index in tensors]
+        inputs = [tensors[i] for i in wanted]
+        seeds = [np.ones(y.shape) for y in outputs]
+        found = autograd.grad(outputs, inputs, seeds, allow_unused=True)
+        for i, g in zip(wanted, found, strict=True):
+            slopes[i] = np.zeros(values[i].shape) if g is None else g._data
+    return Truth(leaves, fixed, values, slopes)
+
+
+def _wide(op: Op, params: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters for computing in float64."""
+    dtype = params.get("dtype")
+    narrow = dtype is not None and np.dtype(dtype).kind == "f"
+    return {**params, "dtype": "float64"} if narrow else params
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, (np.ndarray, np.generic)) else value
+
+
+def _saturated(graph: Graph, truth: Truth) -> bool:
+    for node in graph:
+        if node.op is not None and node.op.name == "sigmoid" and not node.is_backward:
+            a = truth.values[node.index]
+            if a.size and np.min(a * (1 - a)) < SATURATED:
+                return True
+    return False
+
+
+def _finite(value: Any) -> bool:
+    return value.dtype.kind != "f" or bool(np.isfinite(value).all())
+
+
+# --- the comparison -----------------------------------------------------------------------------
+
+
+def _truths(d: Derivation) -> dict[str, tuple[int, int]]:
+    """Return for each line the original node whose value, or derivative · mᵏ, it computes.
+
+    The second number is k, or −1 for a value.
+    """
+    s = d.simplifier
+    place = {old: s.place[new] for old, new in s.new.items() if new in s.place}
+    forward: dict[int, int] = {}
+    slopes: dict[int, tuple[int, int]] = {}
+    for node in s.original:
+        if node.is_backward:
+            continue
+        if node.index in place:
+            forward.setdefault(place[node.index], node.index)
+        if node.grad is not None and node.index in s.new:
+            named = s.named.get(node.index, s.new.get(node.grad, -1))
+            if named in s.place:
+                slopes.setdefault(s.place[named], (node.index, s.scale.get(node.index, 0)))
+    by_name = {s.original[i].name: i for i in forward.values()}
+    found = {}
+    for line in d.lines:
+        if line.same_as is not None:
+            found[line.name] = (by_name.get(str(line.of), -1), 0)
+        elif line.section != "backward":
+            found[line.name] = (forward.get(line.index, -1), -1)
+        elif line.index in slopes:
+            found[line.name] = slopes[line.index]
+    return {name: truth for name, truth in found.items() if truth[0] >= 0}
+
+
+def _compare(
+    d: Derivation, truth: Truth, truths: dict[str, tuple[int, int]], m: int | None, program: bool
+) -> list[Check]:
+    given = _given(d, truth)
+    lines = d.evaluate(truth.leaves, given)
+    expected: Values = {}
+    for name, (index, k) in truths.items():
+        if k < 0:
+            expected[name] = truth.values[index]
+        elif index in truth.slopes:
+            expected[name] = truth.slopes[index] * float(m or 1) ** k
+    sides = [("lines", lines), ("equations", _read(d, truth, given, m, lines))]
+    if program:
+        sides += _run(d, truth, m)
+    sizes = {
+        "backward": max((_norm(x) for x in truth.slopes.values()), default=0.0),
+        "forward": max(_norm(x) for x in truth.values.values()),
+    }
+    checks = []
+    for line in d.lines:
+        size = sizes["backward" if line.section == "backward" else "forward"]
+        floor = LEAST * size * float(m or 1) ** line.scale
+        for what, results in sides:
+            if line.name not in results:
+                continue
+            reference = expected.get(line.name, lines[line.name])
+            found = difference(results[line.name], reference, floor)
+            checks.append(Check(line.name, what, m, found))
+    return checks
+
+
+def _given(d: Derivation, truth: Truth) -> Values:
+    """Return what the random operations of a derivation drew, by the names of their lines."""
+    s = d.simplifier
+    fixed = {s.place[s.new[i]]: x for i, x in truth.fixed.items() if s.new.get(i) in s.place}
+    return {line.name: fixed[line.index] for line in d.lines if line.index in fixed}
+
+
+def _read(d: Derivation, truth: Truth, given: Values, m: int | None, lines: Values) -> Values:
+    """Compute the printed equations."""
+    writer = Writer(d, "text")
+    known = {writer.symbol(n.name): truth.leaves.get(n.name, n.value) for n in d.leaves}
+    for symbol, length in d.sizes.symbols().items():
+        known.setdefault(symbol, m if symbol == "m" else length)
+    reader = Reader(known, {writer.left(d.by_name[k]): x for k, x in given.items()})
+    found = {}
+    for line in d.lines:
+        own = _own_operations(d, [d.graph[i].op for i in d.body(line)])
+        if own is None:
+            reader.values[writer.left(line)] = found[line.name] = lines[line.name]
+            continue
+        reader.functions.update(own)
+        try:
+            (found[line.name],) = reader.run(writer.equation(line)).values()
+        except EquationError as error:
+            raise errors.GraphError(
+                f"verify: the equation of {line.name} cannot be read back: {error}"
+            ) from error
+    return found
+
+
+def _own_operations(d: Derivation, ops: list[Op | None]) -> dict[str, Op] | None:
+    """Return operations that are not registered by what equations call them; None: not unique."""
+    found: dict[str, Op] = {}
+    for op in ops:
+        if op is None or REGISTRY.get(op.name) is op:
+            continue
+        called = op.spell("text", ["x"] * len(op.inputs), {}).partition("(x")[0]
+        if found.setdefault(called, op) is not op:
+            return None
+    return found
+
+
+def _run(d: Derivation, truth: Truth, m: int | None) -> Iterator[tuple[str, Values]]:
+    """Run the emitted program, once there is one."""
+    yield from ()
+
+
+def _norm(value: Any) -> float:
+    value = np.asarray(value, np.float64)
+    return float(np.linalg.norm(value[np.isfinite(value)]))
+
+
+def difference(a: Any, b: Any, floor: float = 0.0) -> float:
+    """Return ‖a − b‖ / (‖a‖ + ‖b‖); the denominator is `floor` at least.
+
+    >>> difference([3.0, 4.0], [3.0, 4.0]), difference([1.0], [[1.0]])
+    (0.0, inf)
+    """
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if a.shape != b.shape:
+        return float("inf")
+    same = (a == b) | (np.isnan(a) & np.isnan(b))
+    if same.all():
+        return 0.0
+    with np.errstate(all="ignore"):
+        distance = float(np.linalg.norm(np.where(same, 0, a - b)))
+        found = distance / max(_norm(a) + _norm(b), floor, np.finfo(float).tiny)
+    return found if found == found else float("inf")
+
+
+__all__ = ["Check", "Verification", "difference", "verify"]
