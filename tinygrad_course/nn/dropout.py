@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..node import Node
 from ..random import Generator
 from ..tensor import Tensor
 from .functional import _check_probability, dropout
 from .module import Module
+from .numbering import NUMBERED
 
 
 class Dropout(Module):
@@ -41,8 +43,23 @@ class Dropout(Module):
 
     def forward(self, x: Any) -> Tensor:
         """Drop units, in training."""
-        return dropout(x, self.p, self.training, self.generator)
+        y = dropout(x, self.p, self.training, self.generator)
+        node = y._node
+        if node is not None and y is not x:
+            _name(node, x)
+        return y
 
     def extra_repr(self) -> str:
         """Return p."""
         return f"p={self.p}"
+
+
+def _name(node: Any, x: Any) -> None:
+    """Name the mask D[l] and the result, A_drop[l], after the input A[l]."""
+    layer = NUMBERED.fullmatch(x.name or "") if isinstance(x, Tensor) else None
+    if layer is None:
+        return
+    node.name = f"{layer[1]}_drop{layer[2]}"
+    mask = node.inputs[1]
+    if isinstance(mask, Node):
+        mask.name = f"D{layer[2]}"

@@ -7,6 +7,7 @@ evaluation.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from ..tensor import Tensor, apply, default_dtype, wrap
 from . import init
 from .dense import check_count
 from .module import Module
+from .numbering import NUMBERED
 from .parameter import Parameter
 
 
@@ -174,11 +176,14 @@ class LayerNorm(Module):
                 f"{self.normalized_shape}."
             )
         axes = tuple(range(x.ndim - n, x.ndim))
-        y, _, _ = _standardise(x, axes, self.eps)
+        names = _names_for(x, self.weight)
+        y, _, _ = _standardise(x, axes, self.eps, names)
         if self.weight is not None:
             y = y * self.weight
         if self.bias is not None:
             y = y + self.bias
+        if self.weight is not None or self.bias is not None:
+            _called(y, names, 4)
         return y  # type: ignore[no-any-return]
 
     def extra_repr(self) -> str:
@@ -264,16 +269,21 @@ class BatchNorm1d(Module):
                 f"or (m, {self.num_features}, L)."
             )
         shape = (self.num_features, 1)[: x.ndim - 1]
+        names = _names_for(x, self.weight)
         if self.training or self.running_mean is None or self.running_var is None:
-            y = self._by_batch(x, shape)
+            y = self._by_batch(x, names)
         else:
-            centred: Any = x - _shaped(self.running_mean, shape)
-            y = centred / sqrt(_shaped(self.running_var, shape) + self.eps)
+            average: Any = _shaped(self.running_mean, shape)
+            deviation: Any = sqrt(_shaped(self.running_var, shape) + self.eps)
+            if names is not None:
+                average.name, deviation.name = names[5:]
+            y = _called((x - average) / deviation, names, 3)
         if self.weight is not None and self.bias is not None:
             y = y * _shaped(self.weight, shape) + _shaped(self.bias, shape)
+            _called(y, names, 4)
         return y  # type: ignore[no-any-return]
 
-    def _by_batch(self, x: Tensor, shape: tuple[int, ...]) -> Any:
+    def _by_batch(self, x: Tensor, names: Names) -> Any:
         """Normalise by the batch's statistics, and let the running ones follow."""
         axes = (0, 2)[: x.ndim - 1]
         m = x._data.size // max(1, self.num_features)
@@ -283,7 +293,7 @@ class BatchNorm1d(Module):
                 "feature; a variance needs two. Use a larger batch (drop_last=True in the "
                 "DataLoader), or call model.eval() to predict."
             )
-        y, average, variance = _standardise(x, axes, self.eps)
+        y, average, variance = _standardise(x, axes, self.eps, names)
         if self.training and self.running_mean is not None:
             self._follow(x, average, variance, axes)
         return y
@@ -329,10 +339,43 @@ def _shaped(x: Tensor, shape: tuple[int, ...]) -> Any:
     return y if len(shape) == 1 else y.reshape(shape)
 
 
-def _standardise(x: Any, axes: tuple[int, ...], eps: float) -> tuple[Any, Any, Any]:
+def _standardise(x: Any, axes: tuple[int, ...], eps: float, names: Names) -> tuple[Any, Any, Any]:
     """Return (x − μ) / √(σ² + ε) over `axes`, with μ and the population variance σ²."""
     params = {"axis": axes, "keepdims": True}
-    average: Any = apply(mean.op, (x,), params)
+    average: Any = _called(apply(mean.op, (x,), params), names, 0)
     centred = x - average
-    variance: Any = apply(mean.op, (centred * centred,), params)
-    return centred / sqrt(variance + eps), average, variance
+    variance: Any = _called(apply(mean.op, (centred * centred,), params), names, 1)
+    deviation = _called(sqrt(variance + eps), names, 2)
+    return _called(centred / deviation, names, 3), average, variance
+
+
+# --- names --------------------------------------------------------------------------------------
+
+Names = tuple[str, ...] | None
+"""What is called how, where layers are numbered: μ, σ², √(σ² + ε), the normalised input and the
+result; and the mean and deviation of evaluation."""
+
+
+def _names_for(x: Tensor, weight: Parameter | None) -> Names:
+    """Return names after those of the input or of γ: for Z[1] they are μ[1], …, Z_norm[1], Z̃[1]."""
+    return _names_after(x.name, weight.name if weight is not None else None)
+
+
+@lru_cache(maxsize=256)
+def _names_after(input: str | None, weight: str | None) -> Names:
+    own = NUMBERED.fullmatch(input or "")
+    found = own or NUMBERED.fullmatch(weight or "")
+    if found is None:
+        return None
+    # The tilde is a mark of its own, so that any letter can have it.
+    stem = own[1] if own else "X"
+    names = ("μ", "σ²", "σ", f"{stem}_norm", f"{stem}\u0303", "μ_run", "σ_run")
+    return tuple(name + found[2] for name in names)
+
+
+def _called(y: Any, names: Names, place: int) -> Any:
+    """Return a recorded result under its name."""
+    node = y._node
+    if names is not None and node is not None:
+        node.name = names[place]
+    return y

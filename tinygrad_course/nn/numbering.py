@@ -8,6 +8,7 @@ calling the model then costs nothing but storing a ready string.
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ from .parameter import Parameter
 
 if TYPE_CHECKING:
     from .module import Module
+
+# The name of something of layer l: its stem, and [l].
+NUMBERED = re.compile(r"([^\[\]]+)(\[\w+\])")
 
 # Changes whenever any module anywhere gains or loses a part; a model numbered at another value
 # looks at its layers again.
