@@ -35,7 +35,7 @@ def _log_odds(a: Any) -> Any:
 @op(
     symbol="L",
     text="-({target} * log({a}) + (1 - {target}) * log(1 - {a}))",
-    latex=r"-\left({target} \log({a}) + (1 - {target}) \log(1 - {a})\right)",
+    latex=r"-\left({target} \odot \log({a}) + (1 - {target}) \odot \log(1 - {a})\right)",
     numpy="-({target} * np.log({a}) + (1 - {target}) * np.log(1 - {a}))",
     precedence=UNARY,
     public=False,
@@ -59,7 +59,7 @@ def bce(a: Any, target: Any) -> Any:
 @op(
     symbol="L",
     text="max({z}, 0) - {z} * {target} + log(1 + exp(-|{z}|))",
-    latex=r"\max({z}, 0) - {z} \, {target} + \log(1 + \exp(-\left|{z}\right|))",
+    latex=r"\max({z}, 0) - {z} \odot {target} + \log(1 + \exp(-\left|{z}\right|))",
     numpy="bce_with_logits",
     helper="""
 def bce_with_logits(z, y):
