@@ -41,8 +41,10 @@ class GeneralForm:
 
     def __init__(self, derivation: Derivation, named: Derivation) -> None:
         self.d = derivation
-        self.writers = [Writer(derivation, form) for form in ("text", "latex")]
         self.data = _data_of_first_layer(derivation)
+        names = {self.data: "A[0]"} if self.data is not None else {}
+        self.writers = [Writer(derivation, form) for form in ("text", "latex")]
+        self.first = [Writer(derivation, form, names) for form in ("text", "latex")]
         numbers = [_layer_of(line) for line in derivation.lines]
         self.last = max((n for n in numbers if n is not None), default=0)
         if self.last < 1 or self.data is None:
@@ -98,24 +100,12 @@ class GeneralForm:
                         )
 
     def _written(self, line: Line, layer: int, letter: str) -> Written:
-        text, latex = self.writers
+        text, latex = self.first if layer == 1 and letter == "l" else self.writers
         return (
-            self._general(text.equation(line), layer, letter, "A[0]"),
-            self._general(latex.left(line), layer, letter, "A^{[0]}"),
-            self._general(latex.right(line), layer, letter, "A^{[0]}"),
+            _general(text.equation(line), layer, letter),
+            _general(latex.left(line), layer, letter),
+            _general(latex.right(line), layer, letter),
         )
-
-    def _general(self, equation: str, layer: int, letter: str, data: str) -> str:
-        """Write an equation with a letter for the number of the layer."""
-
-        def relative(match: re.Match[str]) -> str:
-            away = int(match[1]) - layer
-            return f"[{letter}{away:+d}]" if away else f"[{letter}]"
-
-        if layer == 1 and letter == "l":
-            name = rf"(?<![\w\[\\]){self.data}(?![A-Za-z0-9_\[])"
-            equation = re.sub(name, data, equation)
-        return _NUMBER.sub(relative, equation)
 
     def _activations(self, named: Derivation) -> list[str]:
         writer = Writer(named)
@@ -135,6 +125,16 @@ class GeneralForm:
             "The forward pass keeps Z[l], A[l-1], W[l] and b[l] (the cache) for the backward pass."
         )
         return [f"L = {self.last} layers. " + "; ".join(parts) + ".", cached]
+
+
+def _general(equation: str, layer: int, letter: str) -> str:
+    """Write an equation with a letter for the number of the layer."""
+
+    def relative(match: re.Match[str]) -> str:
+        away = int(match[1]) - layer
+        return f"[{letter}{away:+d}]" if away else f"[{letter}]"
+
+    return _NUMBER.sub(relative, equation)
 
 
 def _place(written: Written) -> int:

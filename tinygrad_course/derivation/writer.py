@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import re
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from .. import errors, naming
@@ -29,6 +30,9 @@ _GREEK = {
     **{"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "η": "eta"},
     **{"θ": "theta", "λ": "lambda", "μ": "mu", "ρ": "rho", "σ": "sigma", "φ": "phi"},
 }
+_LAYER_LATEX = re.compile(r"([^{}^]+(?:_\{[^{}]+\}|\{[^{}]+\})?\^\{[\[(]\w+[\])])\}")
+_WORDS = {"ᵀ": "_T", "′": "_prime", "²": "_sq", "\u0303": "_tilde"}
+_NAME = re.compile(r"(d?)([A-Za-zα-ω])(\u0303?)(²?)_?(\d+|(?<=_)[a-z]+)?")
 _INDEXED = re.compile(r"([^\[\]]+)\[(\w+)\](.*)")
 
 
@@ -109,8 +113,11 @@ class Writer:
 
     def _number(self, node: GraphNode) -> Written:
         text = naming.number_text(node.value)
+        if self.form != "numpy":
+            text = _rounded(text)
         if self.form == "latex":
             text = re.sub(r"e\+?(-?)0*(\d+)$", r" \\cdot 10^{\1\2}", text)
+            text = re.sub(r"^1 \\cdot ", "", text)
         return text, UNARY if text.startswith("-") else ATOM
 
     def _compute(self, node: GraphNode) -> Written:
@@ -136,9 +143,18 @@ class Writer:
     def _params(self, node: GraphNode) -> dict[str, Any]:
         """Return the parameters of a node as they are written.
 
-        The last axis is −1 where that is the default, and all axes need not be listed.
+        The last axis is −1 where that is the default, all axes need not be listed, and a shape
+        holds m where examples are counted.
         """
         assert node.op is not None
+        shape = node.params.get("shape")
+        if type(shape) is tuple and len(shape) == len(node.shape):
+            lengths = self.d.sizes.lengths(node.index)
+            pairs = zip(lengths, node.shape, strict=True)
+            return {
+                **node.params,
+                "shape": tuple(_Length(n) if _counts(n) else k for n, k in pairs),
+            }
         axis = node.params.get("axis")
         last = len(self.d.graph[node.inputs[0]].shape) - 1
         if node.op.defaults.get("axis") == -1 and axis == last:
@@ -155,6 +171,21 @@ class Writer:
         return rf"\left({text}\right)" if self.form == "latex" else f"({text})"
 
 
+class _Length:
+    """The name of a length among numbers, as in ``(m, 3)``."""
+
+    def __init__(self, name: Any) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return str(self.name)
+
+
+def _counts(length: Any) -> bool:
+    """Return True for the name of a number of examples, and not of units."""
+    return isinstance(length, str) and not length.startswith("n[")
+
+
 # --- what the operations cannot know ------------------------------------------------------------
 
 
@@ -164,10 +195,7 @@ def _count(w: Writer, node: GraphNode) -> Written | None:
     axis = node.params["axis"]
     places = range(len(lengths)) if axis is None else axis if type(axis) is tuple else (axis,)
     shape = w.d.graph[node.inputs[0]].shape
-    factors = [
-        n if isinstance(n, str) and not n.startswith("n[") else str(shape[k])
-        for k, n in ((k, lengths[k]) for k in places)
-    ]
+    factors = [str(lengths[k]) if _counts(lengths[k]) else str(shape[k]) for k in places]
     factors = [n for n in factors if n != "1"] or ["1"]
     factors.sort(key=lambda n: not n.isdigit())
     if w.form == "numpy":
@@ -177,10 +205,15 @@ def _count(w: Writer, node: GraphNode) -> Written | None:
 
 def _product(w: Writer, node: GraphNode) -> Written | None:
     """A product with a number is written side by side: (1/m) dZ, 3 v."""
-    if w.form == "numpy":
-        return None
     a, b = node.inputs
     graph = w.d.graph
+    if w.form == "numpy":
+        # The number first here too, as in beta * v.
+        if not graph[a].shape or graph[b].shape:
+            return None
+        return f"({w.operand(b)[0]}) * ({w.operand(a)[0]})", PRODUCT
+    if a == b:
+        return _squared(w, w.operand(a)), POWER
     if graph[a].shape and graph[b].shape:
         return None
     if graph[a].shape and not graph[b].shape:
@@ -211,10 +244,13 @@ def _unsigned(w: Writer, index: int) -> tuple[int, Written]:
 def _side_by_side(w: Writer, first: Written, second: Written) -> str:
     left = w.bracket(first, JUXTAPOSITION)
     # A product of matrices goes on: (1/m) dZ Aᵀ. What begins with a digit would read as one number.
-    right = w.bracket(second, JUXTAPOSITION)
+    # So does a product of elements, (1/m) dZ * A, unless a sign would be taken for a difference.
+    goes_on = second[1] == PRODUCT and not re.match(r"[-\d]", second[0]) and " " in second[0]
+    right = second[0] if goes_on else w.bracket(second, JUXTAPOSITION)
     if right[0].isdigit():
         right = w.bracket(second, ATOM + 1)
-    return f"{left} {right}"
+    space = r" \, " if w.form == "latex" and right.startswith(r"\mathrm{np.") else " "
+    return f"{left}{space}{right}"
 
 
 def _quotient(w: Writer, node: GraphNode) -> Written | None:
@@ -239,28 +275,49 @@ def _negative(w: Writer, node: GraphNode) -> Written | None:
     """−(a · b) needs no brackets."""
     if w.form == "numpy":
         return None
-    return "-" + w.bracket(w.operand(node.inputs[0]), PRODUCT), UNARY
+    part = w.operand(node.inputs[0])
+    return "-" + w.bracket(part, PRODUCT), PRODUCT if part[1] == PRODUCT else UNARY
 
 
 def _total(w: Writer, node: GraphNode) -> Written | None:
     """The sign of what is summed stands before the sum: −Σ (y log a + …)."""
-    (x,) = node.inputs
-    text, strength = w.operand(x)
-    if w.form == "numpy" or strength != UNARY or not text.startswith("-"):
+    sign, (text, _) = _unsigned(w, node.inputs[0])
+    if w.form == "numpy" or sign > 0:
         return None
     assert node.op is not None
-    return "-" + node.op.spell(w.form, [_unwrapped(text[1:])], node.params), UNARY
+    return "-" + node.op.spell(w.form, [_unwrapped(text)], w._params(node)), UNARY
 
 
 def _transpose(w: Writer, node: GraphNode) -> Written | None:
-    """In NumPy, the transpose of a matrix is X.T."""
-    if w.form != "numpy" or len(node.shape) != 2:
-        return None
-    return f"({w.operand(node.inputs[0])[0]}).T", ATOM
+    """In NumPy, the transpose of a matrix is X.T; in LaTeX W^{[1]} has one superscript: [1] T."""
+    part = w.operand(node.inputs[0])
+    if w.form == "numpy" and len(node.shape) == 2:
+        return f"({part[0]}).T", ATOM
+    layer = _LAYER_LATEX.fullmatch(part[0]) if w.form == "latex" else None
+    return None if layer is None else (rf"{layer[1]}\,\top}}", POWER)
 
 
 def _square(w: Writer, node: GraphNode) -> Written | None:
-    return (f"({w.operand(node.inputs[0])[0]}) ** 2", POWER) if w.form == "numpy" else None
+    part = w.operand(node.inputs[0])
+    return (f"({part[0]}) ** 2" if w.form == "numpy" else _squared(w, part)), POWER
+
+
+def _squared(w: Writer, part: Written) -> str:
+    """Return x², in LaTeX with brackets around what has a superscript: (A^{[1]})^2."""
+    text = w.bracket(part, POWER + 1)
+    if w.form == "text":
+        return text + "²"
+    if text == part[0] and "^" in text:
+        text = rf"\left({text}\right)"
+    return f"{text}^2"
+
+
+def _rounded(text: str) -> str:
+    """Return a number with 15 digits where that is much shorter: 0.00175, not 0.00174…98."""
+    if len(text) < 12 or not re.fullmatch(r"-?[\d.]+(e-?\d+)?", text):
+        return text
+    shorter = f"{float(text):.15g}"
+    return shorter if len(shorter) <= len(text) - 4 else text
 
 
 def _unwrapped(text: str) -> str:
@@ -293,12 +350,17 @@ _SPECIAL = {
 def identifier(name: str) -> str:
     """Return a name as a program spells it.
 
-    >>> identifier("dW[1]"), identifier("b[1]ᵀ"), identifier("lambda")
-    ('dW1', 'b1_T', 'lambda_')
+    >>> identifier("dW[1]"), identifier("b[1]ᵀ"), identifier("lambda"), identifier("dσ²[1]")
+    ('dW1', 'b1_T', 'lambda_', 'dsigma_sq1')
     """
     import keyword
 
-    text = re.sub(r"\W", "_", naming.compact(name).replace("ᵀ", "_T").replace("′", "_prime"))
+    text = naming.compact(name)
+    for mark, word in _WORDS.items():
+        text = text.replace(mark, word)
+    for letter, word in _GREEK.items():
+        text = text.replace(letter, word)
+    text = re.sub(r"\W", "_", text)
     if not text.isidentifier() or keyword.iskeyword(text):
         text = f"{text}_" if keyword.iskeyword(text) else f"x_{text}"
     return text
@@ -309,17 +371,42 @@ def latex_name(name: str) -> str:
 
     >>> latex_name("W[1]"), latex_name("dZ[2]"), latex_name("z1"), latex_name("loss")
     ('W^{[1]}', 'dZ^{[2]}', 'z_{1}', '\\mathrm{loss}')
+    >>> latex_name("σ²[1]"), latex_name("dZ_norm[1]"), latex_name("Z\u0303[1]")
+    ('\\sigma^{2\\,[1]}', 'dZ_{\\mathrm{norm}}^{[1]}', '\\tilde{Z}^{[1]}')
+    >>> latex_name("δ(3)"), latex_name("ŷ"), latex_name("∂J/∂W(1)")
+    ('\\delta^{(3)}', '\\hat{y}', '\\frac{\\partial J}{\\partial W^{(1)}}')
     """
     indexed = _INDEXED.fullmatch(name)
     if indexed is not None and not indexed[3]:
-        return f"{latex_name(indexed[1])}^{{[{indexed[2]}]}}"
-    for letter, command in _GREEK.items():
-        name = name.replace(letter, rf"\{command} ")
-    stem, number = re.fullmatch(r"(.*?)_?(\d*)", name, re.DOTALL).groups()  # type: ignore[union-attr]
-    plain = stem.strip()
-    if not re.fullmatch(r"d?(\\?[A-Za-z]|\\[a-z]+)?", plain):
-        plain = r"\mathrm{" + plain.replace("_", r"\_") + "}"
-    return f"{plain}_{{{number}}}" if number else plain
+        stem = latex_name(indexed[1])
+        if stem.endswith("^{2}"):
+            return rf"{stem[:-1]}\,[{indexed[2]}]}}"
+        return f"{stem}^{{[{indexed[2]}]}}"
+    quotient = re.fullmatch(r"∂(.+)/∂(.+)", name)
+    if quotient is not None:
+        above, below = (latex_name(part) for part in quotient.groups())
+        return rf"\frac{{\partial {above}}}{{\partial {below}}}"
+    numbered = re.fullmatch(r"(.+)\((\d+)\)", name)  # Welch's z(2)
+    if numbered is not None:
+        return f"{latex_name(numbered[1])}^{{({numbered[2]})}}"
+    if len(name) == 1 and unicodedata.normalize("NFD", name)[1:] == "\u0302":
+        return rf"\hat{{{unicodedata.normalize('NFD', name)[0]}}}"
+    parts = _NAME.fullmatch(name)
+    if parts is None:
+        word, number = re.fullmatch(r"(.*?)_?(\d*)", name, re.DOTALL).groups()  # type: ignore[union-attr]
+        for letter, command in _GREEK.items():
+            word = word.replace(letter, rf"\{command} ")
+        text = r"\mathrm{" + word.strip().replace("_", r"\_") + "}"
+        return f"{text}_{{{number}}}" if number else text
+    sign, letter, tilde, square, below = parts.groups()
+    text = rf"\{_GREEK[letter]}" if letter in _GREEK else letter
+    if tilde:
+        text = rf"\tilde{{{text}}}"
+    if below:
+        text += f"_{{{below}}}" if below.isdigit() else rf"_{{\mathrm{{{below}}}}}"
+    # Two letters in a row are two numbers in a product; the d of dσ belongs to the name.
+    space = " " if sign and text.startswith("\\") else ""
+    return sign + space + text + ("^{2}" if square else "")
 
 
 def _normal(source: str) -> str:
