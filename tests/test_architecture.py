@@ -28,7 +28,7 @@ LAYERS = (
     {"autograd"},
     {"creation", "function", "numpy_protocol", "transforms"},
     {"graph", "replay", "graph_json", "checkpoint"},
-    {"capture"},
+    {"capture", "counting"},
     {"tracing"},
     {"derivation"},
     {"checking", "gradcheck"},

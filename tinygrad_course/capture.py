@@ -131,6 +131,10 @@ class Builder:
     def add_node(self, node: Node, role: str) -> int:
         """Add a recorded operation, and those of its inputs that are leaves."""
         inputs = tuple([self.source(node, source, role) for source in node.inputs])
+        known = self.known(node, inputs, role)
+        if known is not None:
+            self.index[node] = known
+            return known
         data = node.data
         index = self.append(node.op, inputs, node.params, node.name, role, data, node.scope)
         if _written_after(node.memory, node.time):
@@ -138,6 +142,10 @@ class Builder:
         self.index[node] = index
         self._own_value(self.nodes[index])
         return index
+
+    def known(self, node: Node, inputs: tuple[int, ...], role: str) -> int | None:
+        """Return the index of the same value, if it is there already."""
+        return None
 
     def _own_value(self, node: GraphNode) -> None:
         """Compute a value again that was overwritten, or is a view of memory that may be."""
@@ -376,6 +384,7 @@ class Trace(Builder):
         for state, _ in journal:
             self.states.setdefault(state, journal.source(state)[0])
         self._claimed: set[int] = set()
+        self._updating: dict[Any, int] = {}
 
     def add_all(self, outputs: list[Source], losses: list[Source]) -> None:
         """Add what the outputs, the backward passes and the updates need, in order."""
@@ -435,7 +444,20 @@ class Trace(Builder):
             if same and (node.op.name != "assign" or self._claim(source)):
                 self.index[node] = index
                 return index
-        return super().add_node(node, role)
+        index = super().add_node(node, role)
+        self.nodes[index].name = node.name or self.names.get(node, "")
+        return index
+
+    def known(self, node: Node, inputs: tuple[int, ...], role: str) -> int | None:
+        """Return the index of the same operation on the same values in an update.
+
+        An optimizer computes 1 − βᵗ anew for every parameter.
+        """
+        if role != "update" or node.op.kind in ("random", "custom") or node.name:
+            return None
+        key = (node.op.name, inputs, repr(node.params))
+        found = self._updating.setdefault(key, len(self.nodes))
+        return found if found < len(self.nodes) else None
 
     def _claim(self, node: GraphNode) -> bool:
         """Return whether a value may itself be the new value of a state, without an assignment."""

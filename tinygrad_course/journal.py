@@ -91,6 +91,20 @@ class Journal(list[tuple[Any, Any]]):
             assigned = assigned or written
         return x, assigned
 
+    def is_constant(self, source: Source) -> bool:
+        """Return whether a value was computed from numbers in the function alone."""
+        seen = set()
+        stack: list[tuple[Any, int]] = [(source, FOREVER)]
+        while stack:
+            of, _ = self.source(*stack.pop())
+            if isinstance(of, Node):
+                if of not in seen:
+                    seen.add(of)
+                    stack += [(x, of.time) for x in of.inputs if hasattr(x, "_data")]
+            elif of not in self.born:
+                return False
+        return True
+
     def differentiate(self, roots: list[Tensor]) -> Pass:
         """Start noting a backward pass."""
         self.passes.append(Pass(roots, calls_hooks=not self.silent))
@@ -169,9 +183,8 @@ def look(x: Tensor, what: str) -> None:
     journal = active()
     if not recording.get() & TRACING or journal is None:
         return
-    made_of = journal.source(x)[0]
-    if x._node is None and not isinstance(made_of, Node) and made_of in journal.born:
-        return  # made from numbers inside the function
+    if journal.is_constant(x._node or x):
+        return
     if x.name:
         called = f"of {x.name!r}"
     elif x._node is not None:

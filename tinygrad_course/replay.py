@@ -30,21 +30,23 @@ def evaluate(graph: Graph, values: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for node in graph.outputs:
         found[node.name] = np.array(results[node.index])
+    # What a parameter shares its derivative with was not asked for.
+    shared = {n.grad for n in graph if n.op is None and n.role == "parameter"}
     for node in graph:
-        if node.grad is not None and _is_wanted(graph, node):
+        if node.grad is not None and _is_wanted(graph, node, shared):
             found[derivative_name(node.name)] = np.array(results[node.grad])
     for state, new in graph.updates:
         found[graph[state].name] = np.array(results[new])
     return found
 
 
-def _is_wanted(graph: Graph, node: GraphNode) -> bool:
+def _is_wanted(graph: Graph, node: GraphNode, shared: set[int | None]) -> bool:
     """Return whether the derivative with respect to a node was asked for."""
     assert node.grad is not None
-    g = graph[node.grad]
     if node.op is None:
         return node.role == "parameter"
-    return g.role == "gradient" and g.grad_of == node.index
+    g = graph[node.grad]
+    return g.role == "gradient" and g.grad_of == node.index and node.grad not in shared
 
 
 def run(graph: Graph, values: Mapping[str, Any]) -> list[Any]:
@@ -117,8 +119,10 @@ def _index(node: GraphNode) -> int:
 
 def _converted(node: GraphNode, value: Any) -> Any:
     """Return a given value in the leaf's dtype; its number of axes must be the leaf's."""
+    # Plain numbers get the leaf's dtype at once: 0.1 must not pass through float32.
+    plain = node.dtype.kind == "f" and not hasattr(value, "dtype")
     try:
-        array = to_array(value)
+        array = to_array(value, node.dtype if plain else None)
     except errors.TinygradCourseError as error:
         raise type(error)(f"Graph.evaluate: {node.name}: {error}") from None
     if array.ndim != len(node.shape):
@@ -157,9 +161,10 @@ class _Lengths:
         for node in graph:
             if node.op is None:
                 self._check(node)
+        self._refuse_loops()
 
     def _note(self, node: GraphNode, shape: tuple[int, ...]) -> None:
-        if shape == node.shape:
+        if shape == node.shape or node.op is not None:
             return
         if node.role not in ("data", "state"):
             raise errors.ShapeError(
@@ -205,11 +210,40 @@ class _Lengths:
                 "the capture, or is not stored). Give it."
             )
         if self.changed and self._is_grown(node):
+            if node.made and len(node.shape) == 1 and node.dtype.kind in "iu":
+                # np.arange(m) as an index is tied to nothing.
+                for old, new, source in self.changed.values():
+                    if node.shape == (old,) and np.array_equal(value, np.arange(old)):
+                        return _grown(node, value, 0, new, source)
             for axis in range(len(node.shape)):
                 change = self.changed.get(self._class(node, axis))
                 if change is not None:
                     value = _grown(node, value, axis, *change[1:])
         return value
+
+    def _refuse_loops(self) -> None:
+        """Raise when the program took the examples one by one, as many as there were."""
+        picked: dict[int, set[int]] = {}
+        for node in self.graph:
+            if node.op is None or node.op.name != "getitem":
+                continue
+            axis = 0
+            pattern = self.graph[node.inputs[0]]
+            used = sum(part is not None and part is not Ellipsis for part in node.params["index"])
+            for part in node.params["index"]:
+                if part is Ellipsis:
+                    axis += len(pattern.shape) - used
+                elif part is not None:
+                    if type(part) is int:
+                        picked.setdefault(self._class(pattern, axis), set()).add(part)
+                    axis += 1
+        for root, (old, _, source) in self.changed.items():
+            if len(picked.get(root, ())) == old > 1:
+                raise errors.ShapeError(
+                    f"Graph.evaluate: the program takes the {old} elements of {source.name} one by "
+                    "one, so its graph holds for this number only. Write it with operations on "
+                    "whole arrays, or trace it again."
+                )
 
     # --- parameters of operations -----------------------------------------------------------
 

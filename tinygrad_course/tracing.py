@@ -9,22 +9,29 @@ drawn, replayed on other values and stored. What a program does with memory (wri
 from __future__ import annotations
 
 import inspect
+import sys
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from functools import partial
+from io import StringIO
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from . import autograd, errors
+from . import autograd, counting, errors
 from .capture import Trace
 from .graph import Graph
 from .journal import Journal, active, keeping
 from .messages import brief
 from .naming import compact
 from .node import ANOMALY, RECORD_ALL, RECORD_GRAD, TRACING, Node, recording
+from .random import default_generator
 from .tensor import Tensor, refresh, to_array, wrap
 
 Source: TypeAlias = Node | Tensor
-Resize: TypeAlias = Callable[[Any], Any]
+# (place among the data, array) -> the same with another number of examples.
+Resize: TypeAlias = Callable[[int, Any], Any]
 
 
 def trace(
@@ -85,7 +92,8 @@ def trace(
     run = Run(program)
     run.differentiate(backward)
     builder = run.capture()
-    graph = builder.graph()
+    notes = list(_count_examples(run, builder, backward))
+    graph = builder.graph(notes)
     graph.notes += _notes(program, builder, graph)
     return graph
 
@@ -109,6 +117,7 @@ class Program:
         self.called = getattr(f, "__name__", type(f).__name__)
         self.inputs = inputs
         self.parameters = _parameters(f, inputs, self.called)
+        self.wrt = wrt
         self.asked = _asked(wrt, self.parameters)
         self.found: set[int] = set()
         self.leaves: dict[str, Tensor] = {}
@@ -177,7 +186,7 @@ class Program:
             leaf._requires_grad = given and value._requires_grad
             leaf._name = value.name if given else name
         if is_data and resize is not None:
-            leaf = wrap(resize(leaf._data))
+            leaf = wrap(resize(len(self.data), leaf._data))
             leaf._name = value.name if given else name
         if asked:
             if leaf._data.dtype.kind != "f":
@@ -290,6 +299,7 @@ class Run:
         self.program = program
         self.journal = Journal()
         arguments = program.arguments(resize)
+        draws = _random_states()
         mode = RECORD_GRAD | RECORD_ALL | TRACING | (recording.get() & ANOMALY)
         try:
             with keeping(self.journal, mode):
@@ -300,6 +310,8 @@ class Run:
                         refresh(y)
         finally:
             self._settle()
+        # Whether it changed a tensor, or drew random numbers.
+        self.changed = bool(self.journal or self.journal.graded or _random_states() != draws)
         self.outputs = [self._source(y) for _, y in self.results]
         self._check_outputs()
 
@@ -353,12 +365,12 @@ class Run:
         loss = self.results[0][1]
         if any(self.outputs[0] in noted.roots for noted in self.journal.passes):
             return
+        targets = self._targets(loss)
         if loss._data.size != 1:
             raise errors.ShapeError(
                 f"trace: a backward pass starts from a scalar, but {self.program.called} returned "
                 f"shape {loss.shape}. Reduce it with .sum() or .mean(), or pass backward=False."
             )
-        targets = self._targets(loss)
         self.journal.silent = True
         try:
             with keeping(self.journal, RECORD_ALL | (recording.get() & ANOMALY)):
@@ -443,6 +455,16 @@ class Run:
         return builder
 
 
+def _random_states() -> list[Any]:
+    """Return the places in the streams of random numbers that a program may draw from."""
+    # A stream that was never used is not started here.
+    states: list[Any] = [default_generator._stream and default_generator.get_state()]
+    if "numpy.random" in sys.modules:
+        found: Any = np.random.get_state(legacy=False)
+        states.append((found["state"]["key"].tobytes(), found["state"]["pos"], found["gauss"]))
+    return states
+
+
 def _first(pair: tuple[int, Any]) -> int:
     return pair[0]
 
@@ -465,6 +487,103 @@ def _results(
             "has tensors only. .item(), .numpy() and float() leave the graph: return the tensor, "
             "and convert it outside of the traced function."
         )
+
+
+# --- the number of examples ---------------------------------------------------------------------
+
+
+def _count_examples(run: Run, builder: Trace, backward: bool | None) -> Iterator[str]:
+    """Make the numbers that `f` computed from the number of examples operations, or yield why not.
+
+    Whether 0.0025 is 1/m for 400 examples shows in a second run, with another number of examples.
+    """
+    changed = run.changed or any(n.op is not None and n.op.kind == "random" for n in builder.nodes)
+    called = run.program.called
+    for m, ways in _axes_of_examples(run.program, builder).items():
+        may, likely = counting.suspects(builder, m)
+        note = (
+            f"{called} works with {', '.join(f'{v:g}' for v in likely)}, which may depend on the "
+            f"length {m} of its data, but "
+        )
+        if changed and likely:
+            yield f"{note}changes something when it runs, so that it cannot be tried with another."
+        elif may and not changed:
+            done = any(_replaced(run.program, builder, m, axes, backward) for axes in ways)
+            left = {v for _, v in counting.numbers(builder)}
+            if likely and not done:
+                yield f"{note}cannot be run, or does other things, with another length."
+            elif done and (kept := [v for v in likely if v in left and not counting.is_short(v)]):
+                yield (
+                    f"{called} works with {', '.join(f'{v:g}' for v in kept)}, which does not "
+                    f"change with the length {m} of its data: a replay uses it as it is."
+                )
+
+
+Axes: TypeAlias = list[tuple[int, int]]
+
+
+def _axes_of_examples(program: Program, builder: Trace) -> dict[int, list[Axes]]:
+    """Return the lengths above 1 that data has apart from parameters -> axes that may have it.
+
+    An axis is (place among the program's data, axis). First all axes of a length come together,
+    then those that are tied by operations.
+    """
+    from .derivation.sizes import Sizes
+
+    sizes = Sizes.of(Graph(builder.nodes, ()))
+    fixed = {
+        sizes.root(axis)
+        for node in builder.nodes
+        if node.op is None and node.role == "parameter"
+        for axis in sizes.axes[node.index]
+    }
+    tied: dict[int, dict[int, Axes]] = {}
+    for k, leaf in enumerate(program.data):
+        if leaf in builder.index:
+            for axis, (n, of) in enumerate(
+                zip(leaf.shape, sizes.axes[builder.index[leaf]], strict=True)
+            ):
+                root = sizes.root(of)
+                if n > 1 and root not in fixed:
+                    tied.setdefault(n, {}).setdefault(root, []).append((k, axis))
+    return {
+        m: [sum(classes.values(), []), *(classes.values() if len(classes) > 1 else ())]
+        for m, classes in tied.items()
+    }
+
+
+def _replaced(program: Program, builder: Trace, m: int, axes: Axes, backward: bool | None) -> bool:
+    """Replace what a second run shows to depend on m; return whether it was possible."""
+    taken = {length for node in builder.nodes for length in node.shape}
+    n = next(k for k in range(m + 1, m + len(taken) + 2) if k not in taken)
+    again = Program(program.f, program.inputs, program.wrt)
+    try:
+        with redirect_stdout(StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            other = Run(again, partial(_resized, n, axes))
+            other.differentiate(backward)
+            second = other.capture()
+    except Exception:
+        return False
+    changed = counting.differences(builder, second)
+    if changed is None:
+        return False
+    forms = {at: counting.form_of(v, w, m, n) for at, (v, w) in changed.items()}
+    known = {at: form for at, form in forms.items() if form is not None}
+    if len(known) < len(forms):
+        return False
+    if known:
+        k, axis = axes[0]
+        counting.Counted(builder, builder.index[program.data[k]], axis).replace(known)
+    return True
+
+
+def _resized(n: int, axes: Axes, k: int, array: Any) -> Any:
+    """Return data number `k` with n examples: those there are, repeated."""
+    for place, axis in axes:
+        if place == k:
+            array = np.take(array, np.arange(n) % array.shape[axis], axis)
+    return array
 
 
 def _notes(program: Program, builder: Trace, graph: Graph) -> Iterator[str]:

@@ -209,7 +209,8 @@ class _Picture:
         for node in graph:
             if node.grad is not None and not node.anonymous:
                 self.sharing.setdefault(node.grad, []).append(node.name)
-        self.nodes = [n for n in graph if look.backward or not n.is_backward]
+        hidden = _hidden(graph, look)
+        self.nodes = [n for n in graph if n.index not in hidden]
         self.scopes = _scopes(graph)
         self.groups: dict[tuple[bool, Path], str] = {}
         self.group_of: list[str | None] = [None] * len(graph)
@@ -253,9 +254,14 @@ class _Picture:
 
     def _find_factors(self) -> None:
         """Find the nodes of the backward pass that can be written instead of drawn."""
+        updating = {i for node in self.nodes if node.role == "update" for i in node.inputs}
         for node in self.nodes:
             read = [self.graph[i] for i in node.inputs]
-            if not node.is_backward or self.group_of[node.index] is not None:
+            if (
+                not node.is_backward
+                or node.index in updating
+                or self.group_of[node.index] is not None
+            ):
                 continue
             if not self.look.formulas or not node.anonymous or node.op is None:
                 continue
@@ -338,8 +344,9 @@ class _Picture:
     # --- boxes ------------------------------------------------------------------------------
 
     def _path(self, node: GraphNode) -> Path:
-        inner = () if node.is_backward else self.scopes[node.index][: self.look.depth]
-        return (*self._pass(node.is_backward), *inner)
+        later = node.is_backward or node.role == "update"
+        inner = () if later else self.scopes[node.index][: self.look.depth]
+        return (*self._pass(later), *inner)
 
     def _pass(self, is_backward: bool) -> Path:
         if not self.look.backward or self.look.slide:
@@ -350,7 +357,7 @@ class _Picture:
         path = self._path(node)
         role = _tone(node)
         if node.op is not None:
-            tone = "backward" if node.is_backward else "forward"
+            tone = role if role in ("backward", "update") else "forward"
             self.sketch.circle(f"o{node.index}", self._symbol(node), tone, path)
         if self.has_box(node):
             self.used.add(role)
@@ -567,7 +574,7 @@ class _Picture:
 
     def roles(self) -> list[str]:
         """Return the roles to explain, in the order of a lesson."""
-        order = ("data", "parameter", "constant", "forward", "loss", "backward")
+        order = ("data", "parameter", "constant", "forward", "loss", "backward", "update")
         return [role for role in order if role in self.used]
 
     def notes(self) -> list[tuple[str, str]]:
@@ -590,7 +597,22 @@ def _is_moved(node: GraphNode) -> bool:
 def _tone(node: GraphNode) -> str:
     if node.is_backward:
         return "backward"
-    return "forward" if node.role == "output" else node.role
+    return {"output": "forward", "state": "update"}.get(node.role, node.role)
+
+
+def _hidden(graph: Graph, look: _Look) -> set[int]:
+    """Return what is not drawn: the backward pass and the update, unless asked for."""
+    if look.backward and not look.slide:
+        return set()
+    hidden = {n.index for n in graph if n.role == "update" or (n.is_backward and not look.backward)}
+    users: dict[int, list[int]] = {}
+    for node in graph:
+        for i in node.inputs:
+            users.setdefault(i, []).append(node.index)
+    for node in graph:
+        if node.op is None and node.index in users and hidden.issuperset(users[node.index]):
+            hidden.add(node.index)
+    return hidden
 
 
 def _scopes(graph: Graph) -> list[Path]:

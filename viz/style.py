@@ -13,6 +13,7 @@ The meaning of the colours, the same everywhere:
 | `parameter` | green  | what training changes: weights and biases              |
 | `data`      | grey   | inputs, labels, constants                              |
 | `loss`      | amber  | the number that is minimised                           |
+| `update`    | purple | new values of parameters and states, and what they need |
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ ROLES: dict[str, Tone] = {
     "data": Tone("#5f6b7a", "#eef1f4", "data"),
     "constant": Tone("#8a94a0", "#f7f8fa", "constant"),
     "loss": Tone("#b7791f", "#fff8e1", "loss"),
+    "update": Tone("#7b4fb3", "#f3ecfa", "state, and update"),
 }
 
 BLUE = ROLES["forward"].line
