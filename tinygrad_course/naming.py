@@ -131,6 +131,10 @@ class _Namer:
                 continue
             if node.role == "data" and position == 1 and _compares(consumer):
                 return "y"
+            if node.role == "data" and consumer.op.name == "sub" and len(list(users)) == 1:
+                other = self.nodes[consumer.inputs[1 - position]].op
+                if other is not None:  # a prediction less its label
+                    return "y"
             if node.role == "parameter" and consumer.op.name == "affine" and position == 2:
                 return "b"
             if node.role == "parameter" and consumer.op.name == "add":
