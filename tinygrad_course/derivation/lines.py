@@ -32,6 +32,7 @@ MOST_INSIDE = 3
 _PLAIN = frozenset(
     {"matrix_transpose", "neg", "square", "insert_axes", "sub", "div", "count", "one_hot"}
 )
+_INSIDE = naming.ACTIVATIONS
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,7 @@ class Derivation:
         if i in self._opaque:
             return self._derivative_has_line(node)
         assert node.op is not None
-        if self.scalar and not node.is_backward:
+        if node.op.kind == "random" or (self.scalar and not node.is_backward):
             return True
         if node.op.name == "matrix_transpose" and self.graph[node.inputs[0]].op is None:
             return False
@@ -224,7 +225,10 @@ class Derivation:
             return True
         if self._complexity[node.index] == 0:
             return False  # another name for a value that has a line
-        return self._uses[node.index] > 1 or self._complexity[node.index] > MOST_INSIDE
+        # dA is written inside dZ, as courses do: dZ[1] = W[2]ᵀ dZ[2] * g′(Z[1]).
+        inside = target is not None and target.op is not None and target.op.name in _INSIDE
+        big = self._complexity[node.index] > MOST_INSIDE
+        return not inside or big or self._uses[node.index] > 1
 
     def is_coefficient(self, node: GraphNode) -> bool:
         """Return True for numbers such as 1/m, computed from constants and counts."""
@@ -335,11 +339,13 @@ class Derivation:
                 else:
                     value = node.value
             else:
-                inputs = [known[i] for i in node.inputs]
-                params = sizes.params(node)
-                with np.errstate(all="ignore"):
-                    value = node.op.forward(*inputs, **params)
                 name = self._names.get(node.index)
+                inputs = [known[i] for i in node.inputs]
+                if node.op.kind == "random":
+                    value = self._drawn(node, inputs, given)
+                else:
+                    with np.errstate(all="ignore"):
+                        value = node.op.forward(*inputs, **sizes.params(node))
                 if name is not None:
                     results[name] = value
                     value = given.get(name, value)
@@ -348,6 +354,17 @@ class Derivation:
             if line.same_as is not None:
                 results[line.name] = known[line.index]
         return results
+
+    def _drawn(self, node: GraphNode, inputs: Sequence[Any], given: Mapping[str, Any]) -> Any:
+        """Return what a random operation drew, or is given to have drawn."""
+        value = given.get(self._names[node.index], node.value)
+        if value is None or np.shape(value) != np.shape(inputs[0]):
+            raise errors.GraphError(
+                f"equations: {node.name!r} was drawn at random, for an input of shape "
+                f"{node.shape}. Pass what to compute with in `given`, of shape "
+                f"{np.shape(inputs[0])}."
+            )
+        return value
 
     def write(self, line: Line, form: str = "text") -> str:
         """Return a line as an equation: "text", "latex" or "numpy"."""

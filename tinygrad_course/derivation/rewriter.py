@@ -158,6 +158,16 @@ class Rewriter:
                 return found
         return self.emit(op, inputs, params)
 
+    def drawn(self, node: GraphNode, inputs: Sequence[int]) -> int:
+        """Copy a random operation, with what it drew: nothing is drawn anew."""
+        value = None if node.value is None else np.asarray(node.value)
+        if value is not None and not self.exact_dtypes:
+            value = value.astype(np.float64)
+        dtype = node.dtype if value is None else value.dtype
+        role = "backward" if self.backward else "forward"
+        shape = node.shape
+        return self._append(node.op, tuple(inputs), node.params, "", role, shape, dtype, value)
+
     def emit(self, op: Op | str, inputs: Sequence[int], params: dict[str, Any]) -> int:
         """Return a node of exactly this operation: a known one if there is, else a new one."""
         if isinstance(op, str):
@@ -165,7 +175,7 @@ class Rewriter:
         inputs = tuple(inputs)
         order = tuple(sorted(inputs)) if op.name in COMMUTATIVE else inputs
         key: Any = (op.name, order, _key(params))
-        if op.kind in ("random", "custom"):
+        if op.kind == "custom":
             key = object()
         index = self._table.get(key)
         if index is None:

@@ -154,8 +154,8 @@ def _inserted_and_removed(r: Rewriter, op: str, inputs: Inputs, params: Params) 
 
 @rule("where")
 def _one_choice(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
-    _, a, b = inputs
-    return a if a == b else None
+    condition, a, b = inputs
+    return a if a == b and r.fits(condition, a) else None
 
 
 @rule("sum_like")
@@ -217,8 +217,9 @@ def _repeats_anyway(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int
     """Leave out a repetition that the operation does by itself."""
     for k, x in enumerate(inputs):
         others = [y for y in inputs if y != x]
-        if r.is_op(x, "broadcast_like") and any(r.fits(x, y) for y in others):
-            inputs = (*inputs[:k], r.inputs(x)[0], *inputs[k + 1 :])
+        c, core = r.split(x)
+        if r.is_op(core, "broadcast_like") and any(r.fits(core, y) for y in others):
+            inputs = (*inputs[:k], r.scaled(c, r.inputs(core)[0]), *inputs[k + 1 :])
             return r.make(op, *inputs, **params)
     return None
 

@@ -18,7 +18,7 @@ from ..graph import Graph, GraphNode
 from ..op import Op
 from . import cancellations  # noqa: F401 - adds its rules
 from .rewriter import ONE, Coefficient, Rewriter
-from .rules import RULES
+from .rules import LINEAR, RULES
 from .sizes import Sizes
 
 CONVENTIONS = ("course", "exact")
@@ -127,7 +127,10 @@ class Simplifier:
         else:
             inputs = [self._of_own.get((node.rule_of, i), self.new[i]) for i in node.inputs]
             op = self.general.get(node.index, node.op)
-            index = r.make(op, *inputs, **node.params)
+            if op.kind == "random":
+                index = r.drawn(node, inputs)
+            else:
+                index = r.make(op, *inputs, **node.params)
             if of and self.general:
                 index = self._with_slope(index, of)
         if node.op is not None and not node.is_backward and not r.nodes[index].name:
@@ -338,9 +341,10 @@ class Simplifier:
         powers = tuple((axis, e) for axis, e in c.powers if e < 0)
         if powers:
             return Coefficient(1, powers)
-        if r.is_op(core, "add", "sub"):
-            for part in r.inputs(core):
-                found = self._counts_in(part)
+        if r.is_op(core, "add", "sub", *LINEAR):
+            terms = r.inputs(core) if r.is_op(core, "add", "sub") else r.inputs(core)[:1]
+            for term in terms:
+                found = self._counts_in(term)
                 if not found.is_one:
                     return found
         return ONE
@@ -349,11 +353,14 @@ class Simplifier:
         """Return a node divided by a factor, taken out of each term that has it."""
         r = self.rewriter
         c, core = r.split(index)
-        if r.is_op(core, "add", "sub") and not any(e < 0 for _, e in c.powers):
-            op = r.nodes[core].op
-            assert op is not None
-            parts = [self._without(part, factor) for part in r.inputs(core)]
-            return r.scaled(c, r.make(op, *parts))
+        op = r.nodes[core].op
+        if op is not None and not any(e < 0 for _, e in c.powers):
+            inputs = r.inputs(core)
+            if op.name in ("add", "sub"):
+                return r.scaled(c, r.make(op, *(self._without(x, factor) for x in inputs)))
+            if op.name in LINEAR and not self._counts_in(inputs[0]).is_one:
+                first = self._without(inputs[0], factor)
+                return r.scaled(c, r.make(op, first, *inputs[1:], **r.params(core)))
         return r.scaled(c * factor.inverse(), core)
 
     # --- the result -------------------------------------------------------------------------

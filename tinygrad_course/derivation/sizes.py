@@ -112,7 +112,10 @@ class Sizes:
         taken = {n.name for n in graph if n.op is None or n.op.name != "count"}
         free = [symbol for symbol in COUNTS if symbol not in taken]
         axes = [a for n in graph if n.op is None and n.role == "data" for a in self.axes[n.index]]
-        roots = list(dict.fromkeys(self._find(axis) for axis in axes if self.counts(axis)))
+        # The axes of a cost of shape (1, 1) stay what they are for any number of examples.
+        kept = {self._find(a) for n in graph if n.role == "loss" for a in self.axes[n.index]}
+        found = [self._find(axis) for axis in axes if self.counts(axis)]
+        roots = [root for root in dict.fromkeys(found) if root not in kept]
         # An axis of length 1 counts examples only where no other does.
         for root in [r for r in roots if self._length[r] > 1] or roots[:1]:
             if free:
@@ -443,6 +446,8 @@ def _einsum(s: Sizes, inputs: list[Axes], params: dict[str, Any], shape: Any) ->
     for term, axes in zip(terms.split(","), inputs, strict=True):
         for letter, axis in zip(term, axes, strict=True):
             s.tie(known.setdefault(letter, axis), axis)
+            if term.count(letter) > 1:
+                s.fix(axis)  # a diagonal, which its derivative is put back on by position
     return [known[letter] for letter in result]
 
 

@@ -8,7 +8,6 @@ does so for the number of examples that the model was recorded with, and for ano
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,7 +123,7 @@ def verify(
     such as a dropout mask, is given to every side.
 
     Args:
-        source: the loss, a graph, a `Derivation`, or the sheet that `equations` returned.
+        source: the loss, a graph, a `Derivation`, or what `equations` or `source` returned.
         wrt, mean, simplify: as for `equations`; what is derived already has its own.
         tolerance: the largest relative difference that counts as rounding.
         seed: of the random numbers.
@@ -142,13 +141,14 @@ def verify(
         >>> from tinygrad_course.derivation.verify import verify
         >>> w = tc.tensor([[1.0, -2.0]], requires_grad=True, name="w")
         >>> X = tc.tensor([[0.5, 1.0, -1.0], [2.0, 0.0, 1.0]], name="X")
-        >>> found = verify((w @ X).tanh().mean(), program=False)
+        >>> found = verify((w @ X).tanh().mean())
         >>> bool(found), found.gradients, found.counts
         (True, 1, (3, 5))
     """
     d = getattr(source, "derivation", source)
     if not isinstance(d, Derivation):
         d = derive(d, wrt, mean, simplify)
+    emitted = source if hasattr(source, "compile") else _program(d) if program else None
     random = np.random.default_rng(seed)
     checks: list[Check] = []
     notes: list[str] = []
@@ -164,7 +164,7 @@ def verify(
             continue
         if m is not None:
             counts.append(m)
-        checks += _compare(d, truth, truths, m, program)
+        checks += _compare(d, truth, truths, m, emitted)
     gradients = {k for k, line in enumerate(d.lines) if line.of is not None}
     found = Verification(
         tuple(checks), tolerance, len(gradients), tuple(counts), tuple(dict.fromkeys(notes))
@@ -176,6 +176,13 @@ def verify(
             "simplify=False may avoid it."
         )
     return found
+
+
+def _program(d: Derivation) -> Any:
+    """Return the emitted program."""
+    from .source import in_one
+
+    return in_one(d, None, False, None)
 
 
 def _counts(d: Derivation) -> list[int | None]:
@@ -209,7 +216,7 @@ def _truth(d: Derivation, random: np.random.Generator, m: int | None) -> Truth:
     """Differentiate a captured graph's forward pass on new numbers."""
     graph = d.simplifier.original
     sampler = _Sampler(graph, random, m)
-    leaves = sampler.leaves()
+    leaves = _consistent(d, sampler.leaves())
     fixed = {**sampler.drawn(), **_in_terms_of_m(d, leaves)}
     scale = 1.0
     for _ in range(40):
@@ -220,6 +227,20 @@ def _truth(d: Derivation, random: np.random.Generator, m: int | None) -> Truth:
     if not all(_finite(x) for x in found.values.values()):
         found = _replay(graph, sampler.captured(leaves), fixed)
     return found
+
+
+def _consistent(d: Derivation, leaves: Values) -> Values:
+    """Make data exactly, in float64, what the derivation takes them for."""
+    s = d.simplifier
+    r = s.rewriter
+    for i, axis in r.assumed.items():  # labels that sum to 1
+        name = r.nodes[i].name
+        leaves[name] = leaves[name] / leaves[name].sum(axis=axis, keepdims=True)
+    for node in s.original:
+        if node.name in leaves and r.nodes[s.new.get(node.index, 0)].op is not None:
+            (_, other) = r.inputs(s.new[node.index])  # data of the values 1 − Y
+            leaves[node.name] = 1 - leaves[r.nodes[other].name]
+    return leaves
 
 
 def _in_terms_of_m(d: Derivation, leaves: Values) -> dict[int, float]:
@@ -284,7 +305,7 @@ class _Sampler:
     def drawn(self) -> dict[int, Any]:
         """Return what the random operations drew, for the examples picked."""
         return {
-            n.index: np.asarray(self.picked(n), np.float64)
+            n.index: (np.asarray(self.picked(n)) != 0) / (n.params["keep"] or 1.0)
             for n in self.graph
             if n.op is not None and n.op.kind == "random" and n.value is not None
         }
@@ -396,7 +417,7 @@ def _truths(d: Derivation) -> dict[str, tuple[int, int]]:
 
 
 def _compare(
-    d: Derivation, truth: Truth, truths: dict[str, tuple[int, int]], m: int | None, program: bool
+    d: Derivation, truth: Truth, truths: dict[str, tuple[int, int]], m: int | None, program: Any
 ) -> list[Check]:
     given = _given(d, truth)
     lines = d.evaluate(truth.leaves, given)
@@ -407,8 +428,8 @@ def _compare(
         elif index in truth.slopes:
             expected[name] = truth.slopes[index] * float(m or 1) ** k
     sides = [("lines", lines), ("equations", _read(d, truth, given, m, lines))]
-    if program:
-        sides += _run(d, truth, m)
+    if program is not None:
+        sides.append(("program", program.evaluate(truth.leaves, given)))
     sizes = {
         "backward": max((_norm(x) for x in truth.slopes.values()), default=0.0),
         "forward": max(_norm(x) for x in truth.values.values()),
@@ -418,7 +439,7 @@ def _compare(
         size = sizes["backward" if line.section == "backward" else "forward"]
         floor = LEAST * size * float(m or 1) ** line.scale
         for what, results in sides:
-            if line.name not in results:
+            if line.name not in results or line.name in given:
                 continue
             reference = expected.get(line.name, lines[line.name])
             found = difference(results[line.name], reference, floor)
@@ -466,11 +487,6 @@ def _own_operations(d: Derivation, ops: list[Op | None]) -> dict[str, Op] | None
         if found.setdefault(called, op) is not op:
             return None
     return found
-
-
-def _run(d: Derivation, truth: Truth, m: int | None) -> Iterator[tuple[str, Values]]:
-    """Run the emitted program, once there is one."""
-    yield from ()
 
 
 def _norm(value: Any) -> float:

@@ -218,13 +218,17 @@ def _spread_letters(pulled: Any, kept: str, mine: str, x: Any) -> Any:
     if unique == mine:
         return broadcast_like.op(pulled, x) if missing else pulled
     # A repeated letter took a diagonal: put the cotangent back on it.
-    lengths = [np.shape(x)[mine.index(c)] for c in unique]
-    eyes = [np.eye(n) for n in np.shape(x)]
-    pulled = pulled * np.ones(lengths, dtype=pulled.dtype)
-    spread = "".join(_unused(unique)[: len(mine)])
-    parts = [f"{c}{s}" for c, s in zip(mine, spread, strict=True)]
-    subscripts = ",".join([unique, *parts]) + "->" + spread
-    return einsum_product(pulled, *[e.astype(pulled.dtype) for e in eyes], subscripts=subscripts)
+    if missing:
+        lengths = [
+            np.shape(x)[mine.index(c)] if k in missing else 1 for k, c in enumerate(unique)
+        ]
+        pulled = pulled * np.ones(lengths, dtype=pulled.dtype)
+    free = iter(_unused(unique))
+    spread = "".join(c if mine.count(c) == 1 else next(free) for c in mine)
+    pairs = [(n, c + s) for n, c, s in zip(np.shape(x), mine, spread, strict=True) if c != s]
+    eyes = [np.eye(n, dtype=pulled.dtype) for n, _ in pairs]
+    subscripts = ",".join([unique, *(pair for _, pair in pairs)]) + "->" + spread
+    return einsum_product(pulled, *eyes, subscripts=subscripts)
 
 
 def _unused(letters: str) -> list[str]:
