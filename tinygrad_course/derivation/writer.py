@@ -11,7 +11,10 @@ from __future__ import annotations
 import ast
 import re
 import unicodedata
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from .. import errors, naming
 from ..graph import GraphNode
@@ -105,26 +108,36 @@ class Writer:
             line = self.d.by_name.get(name)
             return self.symbol(name, line.of if line is not None else None), ATOM
         if node.op is None:
-            return self._number(node)
+            return self.number(node.value)
         found = self._written.get(index)
         if found is None:
             found = self._written[index] = self._compute(node)
         return found
 
-    def _number(self, node: GraphNode) -> Written:
-        text = naming.number_text(node.value)
+    def number(self, value: Any, factor: bool = False) -> Written:
+        """Return a number; as a `factor`, a half is 1/2."""
+        text = naming.number_text(value)
         if self.form != "numpy":
+            fraction = (1, 2) if factor and value == 0.5 else _fraction(value)
+            if fraction is not None:
+                return self.quotient(*fraction)
             text = _rounded(text)
         if self.form == "latex":
             text = re.sub(r"e\+?(-?)0*(\d+)$", r" \\cdot 10^{\1\2}", text)
             text = re.sub(r"^1 \\cdot ", "", text)
         return text, UNARY if text.startswith("-") else ATOM
 
+    def quotient(self, top: Any, bottom: Any) -> Written:
+        """Return a quotient of numbers, written close together: 2/3."""
+        if self.form == "latex":
+            return rf"\frac{{{top}}}{{{bottom}}}", JUXTAPOSITION
+        return f"{top}/{bottom}", PRODUCT
+
     def _compute(self, node: GraphNode) -> Written:
         """Return the expression that computes a node."""
         op = node.op
         if op is None:
-            return self._number(node)
+            return self.number(node.value)
         if node.index in self.d._opaque:
             return self.operand(node.inputs[0])
         special = _SPECIAL.get(op.name)
@@ -222,8 +235,8 @@ def _product(w: Writer, node: GraphNode) -> Written | None:
         a, b = b, a
     # Signs come first: −(1/m) Σ.
     (sign, first), (other, second) = _unsigned(w, a), _unsigned(w, b)
-    text = _side_by_side(w, first, second)
-    return (text, JUXTAPOSITION) if sign == other else (f"-{text}", UNARY)
+    text, strength = _side_by_side(w, first, second)
+    return (text, strength) if sign == other else (f"-{text}", min(strength, UNARY))
 
 
 def _unsigned(w: Writer, index: int) -> tuple[int, Written]:
@@ -234,6 +247,10 @@ def _unsigned(w: Writer, index: int) -> tuple[int, Written]:
         if node.op is None or node.op.name != "neg":
             break
         sign, index = -sign, node.inputs[0]
+    node = w.d.graph[index]
+    if node.role == "constant" and np.isrealobj(node.value):
+        sign = -sign if node.value < 0 else sign
+        return sign, w.number(abs(node.value), factor=True)
     text, strength = w.operand(index)
     if strength == UNARY and text.startswith("-"):
         # A number, or a sum whose sign was written before it.
@@ -241,16 +258,16 @@ def _unsigned(w: Writer, index: int) -> tuple[int, Written]:
     return sign, (text, strength)
 
 
-def _side_by_side(w: Writer, first: Written, second: Written) -> str:
+def _side_by_side(w: Writer, first: Written, second: Written) -> Written:
     left = w.bracket(first, JUXTAPOSITION)
-    # A product of matrices goes on: (1/m) dZ Aᵀ. What begins with a digit would read as one number.
-    # So does a product of elements, (1/m) dZ * A, unless a sign would be taken for a difference.
-    goes_on = second[1] == PRODUCT and not re.match(r"[-\d]", second[0]) and " " in second[0]
+    # A product of matrices goes on, (1/m) dZ Aᵀ; so does one of elements, (1/m) dZ * A, unless it
+    # begins with a sign. What begins with a digit would read as one number.
+    goes_on = second[1] == PRODUCT and " " in second[0] and second[0][0] != "-"
     right = second[0] if goes_on else w.bracket(second, JUXTAPOSITION)
     if right[0].isdigit():
         right = w.bracket(second, ATOM + 1)
     space = r" \, " if w.form == "latex" and right.startswith(r"\mathrm{np.") else " "
-    return f"{left}{space}{right}"
+    return f"{left}{space}{right}", PRODUCT if goes_on and right == second[0] else JUXTAPOSITION
 
 
 def _quotient(w: Writer, node: GraphNode) -> Written | None:
@@ -312,6 +329,19 @@ def _squared(w: Writer, part: Written) -> str:
     return f"{text}^2"
 
 
+def _fraction(value: Any) -> tuple[int, int] | None:
+    """Return 2, 3 for 0.666…, which has no end as a decimal; None for others."""
+    number = float(value)
+    found = Fraction(number).limit_denominator(1000)
+    rest = found.denominator
+    for prime in (2, 5):
+        while rest % prime == 0:
+            rest //= prime
+    if rest == 1 or abs(found.numerator) > 1000 or float(found) != number:
+        return None
+    return found.numerator, found.denominator
+
+
 def _rounded(text: str) -> str:
     """Return a number with 15 digits where that is much shorter: 0.00175, not 0.00174…98."""
     if len(text) < 12 or not re.fullmatch(r"-?[\d.]+(e-?\d+)?", text):
@@ -334,7 +364,16 @@ def _unwrapped(text: str) -> str:
     return text
 
 
+def _sum(w: Writer, node: GraphNode) -> Written | None:
+    """Signs are written once: a − b, not a + −b."""
+    first, second = (w.operand(i) for i in node.inputs)
+    if w.form == "numpy" or not second[0].startswith("-") or second[1] not in (PRODUCT, UNARY):
+        return None
+    return f"{w.bracket(first, SUM)} - {second[0][1:]}", SUM
+
+
 _SPECIAL = {
+    "add": _sum,
     "count": _count,
     "mul": _product,
     "div": _quotient,
