@@ -11,13 +11,16 @@ import difflib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import errors, naming
 from .op import Op
 from .tensor import Tensor
+
+if TYPE_CHECKING:
+    from .derivation.sizes import Sizes
 
 LEAVES = ("parameter", "data", "state", "constant")
 ROLES = (*LEAVES, "forward", "output", "loss", "backward", "gradient", "update")
@@ -213,8 +216,11 @@ class Graph:
         return graph_bundle(self)
 
     def __str__(self) -> str:
+        from .derivation.sizes import Sizes
+
+        sizes = Sizes.of(self)
         rows = [
-            (self._line(n), f"{_shape_text(n.shape)} {n.dtype}", n.role + self._extra(n))
+            (self._line(n), f"{_shape_text(sizes, n)} {n.dtype}", n.role + self._extra(n))
             for n in self.nodes
         ]
         widths = [max((len(row[k]) for row in rows), default=0) for k in range(2)]
@@ -330,8 +336,13 @@ class Graph:
         return from_json(text)
 
 
-def _shape_text(shape: tuple[int, ...]) -> str:
-    return str(shape)
+def _shape_text(sizes: Sizes, node: GraphNode) -> str:
+    """Return a shape, in which lengths that count examples are called so: ``(m=5, 2)``."""
+    lengths = [
+        f"{sizes.length(axis)}={n}" if sizes.counts(axis) else str(n)
+        for axis, n in zip(sizes.axes[node.index], node.shape, strict=True)
+    ]
+    return f"({lengths[0]},)" if len(lengths) == 1 else f"({', '.join(lengths)})"
 
 
 def _param_text(value: Any) -> str:

@@ -31,6 +31,7 @@ _DARK = {
     "data": ("#a3afbf", "#222a34"),
     "constant": ("#8a94a0", "#1d232b"),
     "loss": ("#f0bd5e", "#37290f"),
+    "update": ("#b99be6", "#2b2140"),
 }
 _PLAIN = {
     "ink": (style.INK, "#e8ebf0"),
