@@ -9,6 +9,7 @@ what counts examples is m.
 from __future__ import annotations
 
 import ast
+import math
 import re
 import unicodedata
 from fractions import Fraction
@@ -73,7 +74,10 @@ class Writer:
         if line.same_as is not None:
             first = self.d.by_name[line.same_as]
             return self.symbol(first.name, first.of)
-        text = self._compute(self.d.graph[line.index])[0]
+        node = self.d.graph[line.index]
+        text = self._compute(node)[0]
+        if self.form == "numpy" and line.of is not None and node.dtype.kind == "b":
+            text = f"1.0 * ({text})"  # NumPy does not negate or subtract booleans
         return _normal(text) if self.form == "numpy" else text
 
     # --- names ------------------------------------------------------------------------------
@@ -332,6 +336,8 @@ def _squared(w: Writer, part: Written) -> str:
 def _fraction(value: Any) -> tuple[int, int] | None:
     """Return 2, 3 for 0.666…, which has no end as a decimal; None for others."""
     number = float(value)
+    if not math.isfinite(number):
+        return None
     found = Fraction(number).limit_denominator(1000)
     rest = found.denominator
     for prime in (2, 5):
