@@ -32,7 +32,7 @@ MOST_INSIDE = 3
 _PLAIN = frozenset(
     {"matrix_transpose", "neg", "square", "insert_axes", "sub", "div", "count", "one_hot"}
 )
-_INSIDE = naming.ACTIVATIONS
+_OF_NUMBERS = ("count", "div", "mul", "neg", "cast")
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,13 @@ def derive(
     if mean not in CONVENTIONS:
         raise errors.ArgumentError(f"equations: mean is 'course' or 'exact', got {mean!r}.")
     graph, wanted = _captured(source, wrt)
-    simplifier = Simplifier(graph, mean, simplify, wanted, links, activations)
+    shown: frozenset[str] = frozenset()
+    if links == "all":
+        # The links of the chain rule are the lines of the forward pass.
+        plain = Simplifier(graph, mean, simplify, wanted, "", activations)
+        lines = Derivation(plain.graph(), plain).lines
+        shown = frozenset(line.name for line in lines if line.section != "backward")
+    simplifier = Simplifier(graph, mean, simplify, wanted, links, activations, shown)
     return Derivation(simplifier.graph(), simplifier)
 
 
@@ -150,6 +156,7 @@ class Derivation:
         self.sizes = Sizes.of(graph)
         self._opaque = simplifier.opaque
         self._scales = simplifier.scales
+        self._shown = simplifier.lines
         self._uses = _uses(graph)
         self._before_cost = _before_cost(graph)
         self._complexity: dict[int, int] = {}
@@ -182,7 +189,24 @@ class Derivation:
         lines = [self._line(self.graph[i]) for i in sorted(self._names)]
         lines += self._shared_lines()
         order = {section: k for k, section in enumerate(SECTIONS)}
-        self.lines = sorted(lines, key=lambda line: (order[line.section], line.index))
+        lines.sort(key=lambda line: (order[line.section], line.index))
+        self.lines = lines if self.scalar else self._gradients_early(lines)
+
+    def _gradients_early(self, lines: list[Line]) -> list[Line]:
+        """List dW and db right after the dZ they come from, as courses do."""
+        gradients = {x.name for x in lines if self.graph[x.index].role == "gradient"}
+        key: dict[str, tuple[int, int, int, int]] = {}
+        first = sum(line.section != "backward" for line in lines) - 1
+        for k, line in enumerate(lines):
+            read = [line.same_as] if line.same_as else map(self.name_of, self._reads(line))
+            before = [name for name in read if name in key]
+            key[line.name] = (k, 0, 0, 0)
+            if line.same_as in gradients:
+                key[line.name] = (*key[str(line.same_as)][:3], k)
+            elif line.name in gradients and not gradients.intersection(before):
+                last = max([first, *(key[str(name)][0] for name in before)])
+                key[line.name] = (last, 1, self.graph[line.index].grad_of or 0, 0)
+        return sorted(lines, key=lambda line: key[line.name])
 
     def _is_free(self, node: GraphNode) -> bool:
         """Return True for what adds nothing to read: a name for another value, or an m."""
@@ -209,7 +233,7 @@ class Derivation:
                 or uses > 1
                 or self._complexity[i] > MOST_OPERATIONS
             )
-        if self._complexity[i] > MOST_OPERATIONS:
+        if self._complexity[i] > MOST_OPERATIONS or node.name in self._shown:
             return True
         plain = self._complexity[i] <= (MOST_INSIDE if self.links else node.op.name in _PLAIN)
         return uses > 1 and not plain
@@ -226,13 +250,14 @@ class Derivation:
         if self._complexity[node.index] == 0:
             return False  # another name for a value that has a line
         # dA is written inside dZ, as courses do: dZ[1] = W[2]ᵀ dZ[2] * g′(Z[1]).
-        inside = target is not None and target.op is not None and target.op.name in _INSIDE
+        op = target.op if target is not None else None
+        inside = op is not None and op.name.split(" as ")[0] in naming.ACTIVATIONS
         big = self._complexity[node.index] > MOST_INSIDE
         return not inside or big or self._uses[node.index] > 1
 
     def is_coefficient(self, node: GraphNode) -> bool:
         """Return True for numbers such as 1/m, computed from constants and counts."""
-        if node.shape or node.op is None or node.op.name not in ("count", "div", "mul", "neg", "cast"):
+        if node.shape or node.op is None or node.op.name not in _OF_NUMBERS:
             return False
         if node.op.name == "count":
             return True

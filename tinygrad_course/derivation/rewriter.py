@@ -105,6 +105,8 @@ class Rewriter:
         # True while the backward pass is rebuilt: only there factors are moved.
         self.backward = False
         self.looks_through = True
+        # True to compute in the forward pass again what was computed twice there.
+        self.keeps_steps = False
         # Named cotangents: node -> what it stands for.
         self.stands_for: dict[int, int] = {}
         # Labels taken to sum to 1 along an axis.
@@ -178,7 +180,7 @@ class Rewriter:
         if op.kind == "custom":
             key = object()
         index = self._table.get(key)
-        if index is None:
+        if index is None or (self.keeps_steps and not self.backward):
             value = self._value(op, inputs, params)
             shape, dtype = np.shape(value), np.asarray(value).dtype
             known = all(

@@ -63,8 +63,9 @@ class Simplifier:
             what is computed from data, so that it stands in those of the parameters.
         rewrite: False leaves the expressions as the derivative rules wrote them.
         wanted: the nodes whose derivatives are asked for; by default all leaves that have one.
-        links: "all" names every derivative, "layers" those of the layers; nothing then cancels
-            across names.
+        links: "all" names the derivative of every line, "layers" those of the layers; nothing then
+            cancels across names.
+        lines: with links "all": the values without a meaning that have a line.
         activations: "named"; "general" writes those of hidden layers as g[l], and their derivatives
             as g[l]′; "every" does so in every layer; "f" calls them f.
 
@@ -83,9 +84,11 @@ class Simplifier:
         wanted: set[int] | None = None,
         links: str = "",
         activations: str = "named",
+        lines: frozenset[str] = frozenset(),
     ) -> None:
         self.original = graph
         self.links = links
+        self.lines = lines
         self.general = _general_activations(graph, activations)
         self._wanted = wanted
         self.convention = convention
@@ -98,9 +101,11 @@ class Simplifier:
         self.named: dict[int, int] = {}
         self._data: dict[int, str] = {}
         self._read_again = _read_again(graph)
+        self._owners: set[int] | None = None
         self._core_of: dict[int, tuple[int, int]] = {}
         # (forward node, cotangent) -> the cotangent under the name of that node.
         self._of_own: dict[tuple[int | None, int], int] = {}
+        self._shared: dict[int, list[int]] = {}
         # Of the resulting graph: where each rewritten node went, which nodes only name a
         # derivative, and k for those whose value is m**k times the derivative.
         self.place: dict[int, int] = {}
@@ -113,6 +118,8 @@ class Simplifier:
         self._from_data = _from_data(graph)
         # A graph of numbers, as on slides: every step has a line of its own.
         self.scalar = all(n.shape == () for n in graph)
+        self.rewriter.keeps_steps = self.scalar and convention is not None
+        self._sum_of = _sums(graph) if self.scalar else {}
         of = _derivatives(graph)
         for node in graph:
             if node.index in needed:
@@ -125,7 +132,7 @@ class Simplifier:
             seed = node.is_backward and node.shape == () and node.value is not None
             index = r.number(node.value) if seed else self._leaf(node)
         else:
-            inputs = [self._of_own.get((node.rule_of, i), self.new[i]) for i in node.inputs]
+            inputs = [self._input(node, i) for i in node.inputs]
             op = self.general.get(node.index, node.op)
             if op.kind == "random":
                 index = r.drawn(node, inputs)
@@ -137,7 +144,8 @@ class Simplifier:
             r.nodes[index].name = node.name
             r.nodes[index].anonymous = node.anonymous
             r.nodes[index].scope = node.scope
-        of = self._repeated_once(index, of, node.index)
+        of = self._repeated_once(index, [i for i in of if self._has_own(i)], node.index)
+        of = [i for i in of if self.original[i].role != "loss"]
         if of and self.convention is not None:
             # Of several with one derivative (d = z - y: dz = dd), the one with a meaning names it.
             of = sorted(of, key=lambda i: self.original[i].anonymous and not self.scalar)
@@ -146,6 +154,37 @@ class Simplifier:
             else:
                 self._name_core(index, of[0])
         self.new[node.index] = index
+
+    def _has_own(self, i: int) -> bool:
+        """Return True when the recorded derivative of a node is that of the node in its place.
+
+        Of two equal expressions that are computed once now, each recorded derivative is a part only.
+        That of a value holds for its copies too.
+        """
+        if self._owners is None:
+            groups: dict[int, list[int]] = {}
+            for node in self.original:
+                if not node.is_backward and node.index in self.new:
+                    groups.setdefault(self.new[node.index], []).append(node.index)
+            self._owners = {
+                group[0]
+                for group in groups.values()
+                if self.original[group[0]].op is None
+                or all(self._leads_to(group[0], other) for other in group[1:])
+            }
+        return i in self._owners or (self._wanted is not None and i in self._wanted)
+
+    def _leads_to(self, first: int, second: int) -> bool:
+        """Return True when a few operations lead from one node to another."""
+        stack = [second]
+        for _ in range(16):
+            if not stack:
+                break
+            inputs = self.original[stack.pop()].inputs
+            if first in inputs:
+                return True
+            stack.extend(i for i in inputs if i > first)
+        return False
 
     def _repeated_once(self, index: int, of: list[int], cotangent: int) -> list[int]:
         """Sum over the example where there is one, and return the other tensors of a derivative.
@@ -244,6 +283,18 @@ class Simplifier:
                 return k
         return 0
 
+    def _input(self, node: GraphNode, i: int) -> int:
+        """Return what replaces an input: in v = a + u, da is called dv where v's rule reads it."""
+        summed = self._sum_of.get(node.index)
+        if summed is None or self._sum_of.get(i) == summed:
+            return self._of_own.get((node.rule_of, i), self.new[i])
+        # Where derivatives from several uses add up, each has the name of the use it comes from.
+        others = {self.original[j].rule_of for j in node.inputs if j != i}
+        for use in self._shared.get(i, ()):
+            if summed in self.original[use].inputs and use not in others:
+                return self._of_own[use, i]
+        return self.new[i]
+
     def _leaf(self, node: GraphNode) -> int:
         r = self.rewriter
         if node.index in self.by_m:
@@ -276,11 +327,9 @@ class Simplifier:
         if any(self.original[i].op is None for i in of):
             return True
         target = self.original[of[0]]
-        if target.role == "loss":
-            return False
         if not self.scalar and not self._from_data[target.index]:
             return False
-        if not self.scalar and target.anonymous and self.links != "all":
+        if not self.scalar and target.anonymous and target.name not in self.lines:
             return False
         if self.links == "all":
             return True
@@ -303,6 +352,7 @@ class Simplifier:
         made = r.opaque(index, name)
         self.named.update(dict.fromkeys(of, made))
         if self.scalar:
+            self._shared[cotangent] = of[1:]
             for i in of[1:]:  # in v = a + u: dv, then du = dv and da = dv
                 name = naming.derivative_name(self.original[i].name)
                 self.named[i] = r.opaque(made, name)
@@ -371,7 +421,7 @@ class Simplifier:
         keep = [self.new[n.index] for n in original.outputs]
         links: dict[int, int] = {}
         for node in original:
-            if node.grad is not None and node.index in self.new:
+            if node.grad is not None and node.index in self.new and self._has_own(node.index):
                 links[node.index] = self.named.get(node.index, self.new[node.grad])
         wanted = [i for i in links if self._is_wanted(i)]
         keep += [links[i] for i in links if i in wanted or self.scalar]
@@ -583,6 +633,22 @@ def _derivatives(graph: Graph) -> dict[int, list[int]]:
         if node.grad is not None and graph[node.grad].is_backward:
             of.setdefault(node.grad, []).insert(0, node.index)
     return of
+
+
+def _sums(graph: Graph) -> dict[int, int]:
+    """Return for each sum over several uses of a value, partial sums too, that value."""
+    found: dict[int, int] = {}
+    total = {n.grad: n.index for n in graph if n.grad is not None}
+    for g, of in total.items():
+        stack = [g]
+        while stack:
+            node = graph[stack.pop()]
+            if node.op is None or node.op.name != "add" or not node.is_backward:
+                continue
+            if node.index == g or node.index not in total:
+                found[node.index] = of
+                stack.extend(node.inputs)
+    return found
 
 
 def _from_data(graph: Graph) -> list[bool]:
