@@ -1,0 +1,342 @@
+"""Why a value is wrong: the one mistake that turns the right line into what the learner has.
+
+`explain` tries the mistakes of `mutations` on every operation behind a wrong value, down to the
+learner's own values, and keeps those that give exactly what they handed in. A mistake in a value
+that was not handed in must explain all that depend on it. Of several the likeliest is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .judgement import WRONG, Judgement, difference, ratio
+from .mutations import Mutation, Mutator, near
+from .tape import Tape
+from .wording import Words
+
+Array = NDArray[Any]
+
+# How many numbers may be computed in the search for one mistake.
+BUDGET = 200_000_000
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What is wrong with a value.
+
+    Attributes:
+        kind: the kind of mistake.
+        sentence: the diagnosis.
+        culprit: the value in whose line the mistake is.
+        explained: all wrong values that the mistake accounts for.
+        cost: how unlikely it is.
+    """
+
+    kind: str
+    sentence: str
+    culprit: int
+    explained: tuple[int, ...]
+    cost: float
+
+
+@dataclass(frozen=True)
+class _Match:
+    """A mistake that gives what the learner has, with its factors."""
+
+    mutation: Mutation
+    c: float
+    scale: float
+    explained: tuple[int, ...]
+    cost: float
+    alone: bool = False
+
+
+def explain(judgement: Judgement, index: int, words: Words) -> Explanation | None:
+    """Return the likeliest mistake behind a wrong value, None when none fits."""
+    simple = _at_first_sight(judgement, index, words)
+    if simple is not None:
+        return simple
+    match = _Search(judgement, index).best()
+    if match is None:
+        # Perhaps the line computes anew what it could have read.
+        match = _Search(judgement, index, alone=True).best()
+    if match is None:
+        return None
+    return _explanation(judgement, index, match, words)
+
+
+def _at_first_sight(j: Judgement, index: int, words: Words) -> Explanation | None:
+    mine = j.given[index]
+    right = j.computed[index]
+    raw = mine.raw
+    name = words.name(index)
+    bad = int(np.count_nonzero(~np.isfinite(raw)))
+    if bad and right is not None and np.all(np.isfinite(right)):
+        what = "NaN" if np.isnan(raw).any() else "inf"
+        where = f"{bad} of {raw.size} entries" if raw.size > 1 else "its only entry"
+        return Explanation(
+            "nan",
+            f"{name} has {what} at {where}, by overflow, 0/0 or log(0): look for exp of large "
+            "numbers, and for divisions by A or 1 − A where A is 0 or 1.",
+            index, (index,), 0.0,
+        )  # fmt: skip
+    if right is None:
+        return None
+    if raw.size and not np.any(raw) and np.any(right):
+        return Explanation(
+            "zero",
+            f"{name} is zero everywhere: was it ever computed, or only made with np.zeros?",
+            index, (index,), 0.0,
+        )  # fmt: skip
+    if mine.value is None and raw.size == right.size:
+        value = raw.reshape(right.shape) * j.factor[index]
+        if j.agrees(value, right, index, j.reads, j.given):
+            kind = "transpose" if raw.shape == right.shape[::-1] and raw.ndim == 2 else "shape"
+            return Explanation(kind, words.misshapen(index, raw), index, (index,), 0.0)
+    return None
+
+
+class _Search:
+    """Looks for the mistake behind one value.
+
+    Args:
+        judgement: the learner's values.
+        index: the value to be explained.
+        alone: look behind the learner's own dZ and dA too: the line may not have used them.
+    """
+
+    def __init__(self, judgement: Judgement, index: int, alone: bool = False) -> None:
+        self.j = judgement
+        self.tape = judgement.tape
+        self.index = index
+        self.alone = alone
+        given: list[int] = list(judgement.given)
+        if alone:
+            given = [i for i in given if not self.tape.is_scaled(i)]
+        self.regions: dict[int, list[int]] = {}
+        self.recipes: dict[int, list[int]] = {}
+        for i in judgement.given:
+            self.recipes[i] = self._recipes(i)
+            for recipe in self.recipes[i]:
+                self.regions[recipe] = self.tape.region(recipe, given)
+        self.sets = {i: set(region) for i, region in self.regions.items()}
+        self.mine = judgement.value(index)
+        self.before = min(difference(self.mine, self._computed(r)) for r in self.recipes[index])
+        self.spent = 0
+        self.usual = usual(self.tape)
+
+    def _computed(self, recipe: int) -> Any:
+        value = self.j.computed[recipe]
+        return np.nan if value is None else value
+
+    def _recipes(self, index: int) -> list[int]:
+        """Return the recipes of a value; of one that is no error, the one it followed."""
+        found = self.tape.recipes(index)
+        if self.j.state[index] != WRONG:
+            mine = self.j.value(index)
+            followed = [r for r in found if difference(mine, self._computed(r)) <= self.j.tolerance]
+            return followed[:1]
+        return found
+
+    def best(self) -> _Match | None:
+        """Return the likeliest mistake that fits."""
+        matches: list[_Match] = []
+        seen: set[int] = set()
+        for recipe in self.recipes[self.index]:
+            region = self.regions[recipe]
+            mutator = Mutator(self.j, recipe, region)
+            for node in reversed(region):
+                if node in seen or self.spent > BUDGET:
+                    continue
+                seen.add(node)
+                for mutation in (*mutator.mutations(node), *self._in_another_recipe(node)):
+                    found = self._try(mutation, recipe)
+                    if found is not None:
+                        matches.append(found)
+        return min(matches, key=self._rank, default=None)
+
+    def _in_another_recipe(self, index: int) -> Iterator[Mutation]:
+        """Yield the mistakes in the other recipe of a value that was not handed in."""
+        again = self.tape.also.get(index)
+        if again is None or index in self.j.given:
+            return
+        region = self.tape.region(again, self.j.given)
+        mutator = Mutator(self.j, again, region)
+        for node in reversed(region):
+            for mutation in mutator.mutations(node):
+                value = self.tape.rerun(node, mutation.value, again, region, self.j.reads)
+                if value is None:
+                    continue
+                direction = None
+                if mutation.direction is not None:
+                    moved = self.tape.rerun(
+                        node, mutation.value + mutation.direction, again, region, self.j.reads
+                    )
+                    if moved is None or moved.shape != value.shape:
+                        continue
+                    direction = moved - value
+                yield replace(
+                    mutation, node=index, value=value, direction=direction, cost=mutation.cost + 0.2
+                )
+
+    def _rank(self, match: _Match) -> tuple[int, float, int]:
+        # The simplest form of an equation is the one people know.
+        cost = match.cost + 0.2 * (match.mutation.node >= len(self.tape.plain.graph))
+        if self.tape.nodes[self.index].is_backward:
+            # A mistake in the forward pass would show in more than one place.
+            cost += 1.5 * (not self.tape.nodes[match.mutation.node].is_backward)
+        return -len(match.explained), cost, -match.mutation.node
+
+    def _try(self, mutation: Mutation, recipe: int) -> _Match | None:
+        got = self._after(mutation.node, mutation.value, recipe)
+        if mutation.direction is not None:
+            return self._with_factor(mutation, got, recipe)
+        if got is None:
+            return None
+        if self.fits(self.mine, got):
+            return self._everywhere(mutation, 1.0, 1.0, mutation.cost)
+        scale = _ratio(self.mine, got)
+        if scale in (0.0, 1.0) or not self.is_usual(scale):
+            return None
+        if self.mine.size < 2 or not self.fits(self.mine, got * scale):
+            return None
+        return self._everywhere(mutation, 1.0, scale, mutation.cost + 2.5)
+
+    def _with_factor(self, mutation: Mutation, base: Array | None, recipe: int) -> _Match | None:
+        """Find c of a mistake value + c · direction; it must act on the target linearly."""
+        assert mutation.direction is not None
+        moved = self._after(mutation.node, mutation.value + mutation.direction, recipe)
+        if base is None or moved is None or base.shape != moved.shape:
+            return None
+        if _squeezed(base) != _squeezed(self.mine):
+            return None
+        c = ratio(np.reshape(self.mine, base.shape) - base, moved - base)
+        plain = mutation.kind == "factor"
+        if c == 0.0 or (plain and near(c, 1.0)):
+            return None
+        if self.mine.size < (2 if plain else 3) and not self.is_usual(c):
+            return None
+        got = self._after(mutation.node, mutation.value + c * mutation.direction, recipe)
+        if got is None or not self.fits(self.mine, got):
+            return None
+        return self._everywhere(
+            mutation, c, 1.0, mutation.cost + (0.0 if self.is_usual(c) else 2.0)
+        )
+
+    def _after(self, node: int, value: Array, to: int) -> Array | None:
+        self.spent += value.size
+        got = self.tape.rerun(node, value, to, self.regions[to], self.j.reads)
+        if got is not None:
+            self.spent += got.size
+        return got
+
+    def fits(self, mine: Array, got: Array) -> bool:
+        """Return True when a mistake gives what the learner has."""
+        if mine.shape != got.shape:
+            if _squeezed(mine) != _squeezed(got):
+                return False
+            got = got.reshape(mine.shape)
+        apart = difference(mine, got)
+        return apart <= self.j.tolerance and apart <= 0.01 * self.before
+
+    def is_usual(self, c: float) -> bool:
+        """Return True for a factor that mistakes have: 2, m, 1/m …."""
+        return any(near(c, u) for u in self.usual)
+
+    def _everywhere(self, mutation: Mutation, c: float, scale: float, cost: float) -> _Match | None:
+        """Return the match unless it contradicts another value of the learner's."""
+        value = mutation.value
+        if mutation.direction is not None:
+            value = value + c * mutation.direction
+        if self.alone:
+            return _Match(mutation, c, scale, (self.index,), cost, alone=True)
+        explained = []
+        for i in self.j.given:
+            wrong = self.j.state[i] == WRONG
+            touched = [r for r in self.recipes[i] if mutation.node in self.sets[r]]
+            if not touched:
+                continue
+            fitting = any(self._stays(i, r, mutation.node, value, scale) for r in touched)
+            if fitting and wrong:
+                explained.append(i)
+            elif not fitting and not wrong:
+                return None
+        if self.index not in explained:
+            return None
+        return _Match(mutation, c, scale, tuple(explained), cost)
+
+    def _stays(self, i: int, recipe: int, node: int, value: Array, scale: float) -> bool:
+        """Return True when a value is as the learner has it also with the mistake."""
+        got = self._after(node, value, recipe)
+        if got is None:
+            return False
+        mine = self.j.value(i)
+        if self.j.state[i] != WRONG:
+            return difference(mine, got) <= self.j.tolerance
+        return self.fits(mine, got * scale)
+
+
+def _ratio(a: Array, b: Array) -> float:
+    if _squeezed(a) != _squeezed(b):
+        return 0.0
+    return ratio(a, b.reshape(a.shape))
+
+
+def _squeezed(a: Array) -> tuple[int, ...]:
+    return tuple(n for n in a.shape if n != 1)
+
+
+def usual(tape: Tape) -> tuple[float, ...]:
+    """Return the factors that mistakes usually have: 2, m, and the numbers of the program."""
+    m = tape.m
+    plain = [2.0, 3.0, 4.0, 5.0, 10.0, 0.5, 1 / 3, 0.25, 0.1, 1.0]
+    plain += [k * f for k in (1.0, 2.0, 0.5) for f in (m, 1 / m, m * m, 1 / m**2)] if m else []
+    for node in tape.nodes:
+        if node.role == "constant" and node.value is not None and np.size(node.value) == 1:
+            number = abs(float(np.asarray(node.value).item()))
+            if number and np.isfinite(number):
+                plain += [number, 1 / number]
+    found = {round(k, 12): k for k in plain}
+    return tuple(s * k for k in found.values() for s in (1.0, -1.0))
+
+
+def _explanation(j: Judgement, index: int, match: _Match, words: Words) -> Explanation:
+    mutation = match.mutation
+    culprit = index if match.alone else _culprit(j, index, mutation.node)
+    kind = mutation.kind
+    if kind == "factor" and near(match.c, -1.0):
+        kind = "sign"
+    elif kind == "term" and near(match.c, -1.0):
+        kind = "sign"
+    sentence = words.sentence(mutation, culprit, match.c, match.scale)
+    others = [i for i in match.explained if i not in (index, culprit)]
+    if culprit != index:
+        inherit = words.names([index, *others])
+        verb = "inherits" if len(others) == 0 else "inherit"
+        sentence = f"{sentence} {inherit} {verb} it."
+    return Explanation(kind, sentence, culprit, match.explained, match.cost)
+
+
+def _culprit(j: Judgement, index: int, node: int) -> int:
+    """Return the value in whose line a mistake is, as the learner would see it.
+
+    That is a value that was not handed in only when it has a line of its own, and more than one of
+    those handed in depend on it.
+    """
+    tape = j.tape
+    found = tape.owner(node, index)
+    while found != index and found not in j.given:
+        users = [i for i in j.given if found in tape.behind(i, j.given)]
+        same_pass = tape.nodes[found].is_backward == tape.nodes[index].is_backward
+        if tape.has_line(found) and (users != [index] or not same_pass):
+            break
+        following = [k for k in tape.users[found] if k in tape.behind(index)]
+        if not following:
+            break
+        found = tape.owner(min(following), index)
+    return found if found in tape.called else index
