@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections import namedtuple
 from typing import Any
@@ -391,7 +392,7 @@ def subtract(w):
         w -= 0.1 * w.grad
 
 
-def copy(w):
+def copied(w):
     with tc.no_grad():
         w.copy_(w - 0.1 * w.grad)
 
@@ -434,7 +435,7 @@ def out_of(w):
 
 
 @pytest.mark.parametrize("clear", [nothing, zero, forget, out_of])
-@pytest.mark.parametrize("write", [subtract, copy, items, data, replace_data, view])
+@pytest.mark.parametrize("write", [subtract, copied, items, data, replace_data, view])
 def test_updates_by_hand(write, clear):
     plain_w, plain = by_hand(clear, write)
     w, step = by_hand(clear, write)
@@ -785,6 +786,10 @@ def test_arrays_made_inside_are_noted():
         lambda t: t.detach().numpy(),
         lambda t: t.reshape(t.long()[0], -1),
         lambda t: t[: t.long()[0]],
+        lambda t: max(t[0], t[1]),
+        lambda t: tc.nn.functional.one_hot(t.long()),
+        lambda t: tc.train.metrics.accuracy(t, t),
+        lambda t: nn.Normalization().adapt(t.reshape(2, 1)),
     ],
 )
 @pytest.mark.parametrize("leaf", [False, True])
@@ -798,6 +803,12 @@ def test_a_program_that_looks_at_values_is_refused(look, leaf):
     assert "tc.where" in str(caught.value)
     assert isinstance(caught.value, RuntimeError)
     assert tc.is_grad_enabled()
+
+
+def test_copies_without_history_are_refused():
+    w = tc.tensor([1.0, 2.0])
+    with pytest.raises(errors.TraceError, match="copy: the value of"):
+        tc.trace(lambda x: x * copy.deepcopy(w), np.ones(2))
 
 
 def test_the_line_of_an_if_is_named():

@@ -392,6 +392,8 @@ class Tensor(TensorMethods):
                 "copy: only leaf tensors can be copied or pickled; this one was computed by "
                 f"{self._node.op.name!r}. Use .detach().clone()."
             )
+        if recording.get() & TRACING:
+            look(self, "copy")
         state = (self._data.copy(), self._requires_grad, self._name, self.grad)
         return _restore, (type(self), *state)
 

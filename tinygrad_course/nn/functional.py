@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .. import errors
+from ..journal import look
 from ..ops.activation import (
     elu,
     gelu,
@@ -143,6 +144,7 @@ def one_hot(labels: Any, num_classes: int = -1, dim: int = -1) -> Tensor:
     if num_classes < 0:
         if not values.size:
             raise errors.ArgumentError("one_hot: without labels, num_classes must be given.")
+        look(y, "one_hot without num_classes")
         num_classes = int(values.max()) + 1
     bad = np.argwhere((values < 0) | (values >= num_classes))
     if len(bad):

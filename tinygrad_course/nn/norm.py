@@ -74,7 +74,7 @@ class Normalization(Module):
             ShapeError: no examples, or no such axis; ArgumentError: NaN or infinite data.
         """
         tensor = data if isinstance(data, Tensor) else Tensor(data)
-        X = tensor._data
+        X = tensor.numpy()
         place = axis_of(self.axis, X.ndim, "Normalization.adapt")
         if X.ndim < 2 or not X.size:
             raise errors.ShapeError(

@@ -208,4 +208,4 @@ def metrics_of(who: str, metrics: Any, loss: Loss, columns: bool) -> dict[str, M
 
 
 def _array(value: Any) -> Array:
-    return value._data if isinstance(value, Tensor) else np.asarray(value)
+    return value.numpy() if isinstance(value, Tensor) else np.asarray(value)
