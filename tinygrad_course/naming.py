@@ -8,8 +8,8 @@
 4. the scalar that the graph computes is ``J``;
 5. an unnamed leaf that requires grad is ``W`` (a matrix), ``b`` (added to a product) or ``w``;
    other data is ``X`` (a matrix) or ``x``, or ``Y``, ``y`` when it is the label of a loss;
-6. what an activation is applied to is ``Z`` or ``z``, its result ``A`` or ``a``; the loss of each
-   example is ``L``; the second of a kind gets a number: ``Z2``;
+6. what an activation, or a loss of logits, is applied to is ``Z`` or ``z``, its result ``A`` or
+   ``a``; the loss of each example is ``L``; the second of a kind gets a number: ``Z2``;
 7. any other intermediate value is ``u``, ``v``, ``p`` … while six letters last, else ``t1`` …;
 8. the derivative of the output with respect to ``v`` is ``dv``; other values of the backward pass
    are ``g1``, ``g2`` …;
@@ -35,6 +35,7 @@ ACTIVATIONS = frozenset(
     "sigmoid tanh relu leaky_relu elu softplus gelu_exact gelu_tanh silu softmax step".split()
 )
 LOSSES = frozenset("bce bce_with_logits huber".split())
+_OF_LOGITS = ACTIVATIONS | {"log_softmax", "bce_with_logits"}
 PRODUCTS = frozenset("matrix_product inner mul einsum".split())
 LETTERS = ("u", "v", "p", "q", "r", "s")
 
@@ -149,9 +150,9 @@ class _Namer:
             return "L"
         if node.op.name in ACTIVATIONS:
             return "a"
-        for user, _ in users:
+        for user, position in users:
             consumer = self.nodes[user].op
-            if consumer is not None and consumer.name in ACTIVATIONS:
+            if consumer is not None and position == 0 and consumer.name in _OF_LOGITS:
                 return "z"
         return "y" if node.role == "output" else ""
 
