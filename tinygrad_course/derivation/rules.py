@@ -448,3 +448,28 @@ def _shared_factor(r: Rewriter, x: int, y: int) -> tuple[int | None, int | None,
             rest = b if a == one else a
             return one, (rest if swap else None), (None if swap else rest)
     return None, None, None
+
+
+@rule("remove_axes", "reshape_like")
+def _product_with_vector(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    """X w for a vector w, instead of the column that w was made to; likewise w X."""
+    x = inputs[0]
+    if r.exact_dtypes or not r.is_op(x, "matrix_product") or r.ndim(x) != 2:
+        return None
+    if op == "remove_axes":
+        axis = params["axis"]
+        places = {a % 2 for a in (axis if isinstance(axis, tuple) else (axis,))}
+    else:
+        places = {0, 1} if r.ndim(inputs[1]) == 1 else set()
+    left, right = r.inputs(x)
+    shape = r.nodes[x].shape
+    if 1 in places and shape[1] == 1 and _is_vector(r, right):
+        return r.make("matrix_product", left, r.inputs(right)[0])
+    if 0 in places and shape[0] == 1 and _is_vector(r, left):
+        return r.make("matrix_product", r.inputs(left)[0], right)
+    return None
+
+
+def _is_vector(r: Rewriter, x: int) -> bool:
+    """Return True for a vector made a matrix."""
+    return r.is_op(x, "insert_axes", "reshape_like") and r.ndim(r.inputs(x)[0]) == 1

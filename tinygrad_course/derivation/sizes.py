@@ -286,6 +286,9 @@ def _scalar(s: Sizes, inputs: list[Axes], params: Any, shape: Any) -> Sequence[i
 
 def _product(s: Sizes, inputs: list[Axes], params: Any, shape: Any) -> Sequence[int]:
     a, b = inputs[0], inputs[1]
+    if len(a) == 1 or len(b) == 1:  # with a vector
+        s.tie(a[-1], b[0] if len(b) == 1 else b[-2])
+        return (*a[:-1], *b[1:])
     s.tie(a[-1], b[-2])
     return (*s.broadcast([a[:-2], b[:-2]]), a[-2], b[-1])
 

@@ -224,13 +224,13 @@ def _product(w: Writer, node: GraphNode) -> Written | None:
     """A product with a number is written side by side: (1/m) dZ, 3 v."""
     a, b = node.inputs
     graph = w.d.graph
+    if a == b:
+        return _squared(w, w.operand(a)), POWER
     if w.form == "numpy":
         # The number first here too, as in beta * v.
         if not graph[a].shape or graph[b].shape:
             return None
         return f"({w.operand(b)[0]}) * ({w.operand(a)[0]})", PRODUCT
-    if a == b:
-        return _squared(w, w.operand(a)), POWER
     if graph[a].shape and graph[b].shape:
         return None
     if graph[a].shape and not graph[b].shape:
@@ -319,12 +319,13 @@ def _transpose(w: Writer, node: GraphNode) -> Written | None:
 
 
 def _square(w: Writer, node: GraphNode) -> Written | None:
-    part = w.operand(node.inputs[0])
-    return (f"({part[0]}) ** 2" if w.form == "numpy" else _squared(w, part)), POWER
+    return _squared(w, w.operand(node.inputs[0])), POWER
 
 
 def _squared(w: Writer, part: Written) -> str:
     """Return x², in LaTeX with brackets around what has a superscript: (A^{[1]})^2."""
+    if w.form == "numpy":
+        return f"({part[0]}) ** 2"
     text = w.bracket(part, POWER + 1)
     if w.form == "text":
         return text + "²"
