@@ -1,4 +1,4 @@
-"""The command line: ``tinygrad-course demo | train | draw | check | bench``.
+"""The command line: ``tinygrad-course demo | train | draw | equations | source | check | ...``.
 
 `main` reads the arguments, hands them to one of `tinygrad_course.commands`, and turns what goes
 wrong into one line on stderr and an exit status: 0 all well, 1 a check that failed, 2 bad usage or
@@ -15,14 +15,23 @@ import sys
 from collections.abc import Sequence
 
 from tinygrad_course import __version__
-from tinygrad_course.commands import bench, check, demo, draw, train
+from tinygrad_course.commands import (
+    bench,
+    check,
+    demo,
+    draw,
+    equations,
+    exercise,
+    source,
+    train,
+)
 from tinygrad_course.commands.options import Parser
 from tinygrad_course.errors import TinygradCourseError
 
 __all__ = ["main"]
 
 PROGRAM = "tinygrad-course"
-COMMANDS = (demo, train, draw, check, bench)
+COMMANDS = (demo, train, draw, equations, source, check, exercise, bench)
 
 FAILED_USAGE = 2
 INTERRUPTED = 130
@@ -33,7 +42,10 @@ examples:
   tinygrad-course demo                      train a network on real digits, make a page about it
   tinygrad-course train coffee              a lab of the courses, with its own settings
   tinygrad-course draw slide --backward     the slide's graph J = 3(a + bc)
+  tinygrad-course equations shallow         its forward and backward propagation as equations
+  tinygrad-course source shallow            the same as a NumPy program
   tinygrad-course check mymodel.py:loss     are my gradients right?
+  tinygrad-course exercise shallow          its backward pass with blanks to fill in
 
 Each command has its own help: tinygrad-course train --help
 """

@@ -1,24 +1,30 @@
-"""``tinygrad-course check``: are these gradients right?"""
+"""``tinygrad-course check``: are these gradients right, and is a backward pass of one's own?"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 from tinygrad_course.commands import program
 from tinygrad_course.commands.options import limit, positive
 from tinygrad_course.errors import ArgumentError
 
-EPILOG = """\
-built-in: slide, fanout, logistic, micrograd, shallow, coffee, digits
-
+EPILOG = f"""\
+{program.BUILT_IN}
 examples:
   tinygrad-course check digits
   tinygrad-course check digits --max-entries all
   tinygrad-course check slide --double        second derivatives too
   tinygrad-course check mymodel.py:loss
+  tinygrad-course check shallow --yours backprop.py
+  tinygrad-course check mymodel.py:loss --yours backprop.py:backward
+
+--yours holds your own backpropagation against the derived one and names the mistake. The file has
+a function that returns {{"dW1": …}}, functions with the courses' signatures, or is an exercise that
+you filled in.
 
 The exit status is 0 when all derivatives agree, and 1 when one does not.
 """
@@ -28,9 +34,10 @@ def add(commands: Any) -> None:
     """Describe the arguments."""
     parser = commands.add_parser(
         "check",
-        help="check gradients against central differences in float64",
+        help="check gradients against central differences, or your own backpropagation",
         description="Compare the derivatives of a loss with central differences in float64,\n"
-        "parameter by parameter, and name what is wrong.",
+        "parameter by parameter, and name what is wrong. With --yours, check backpropagation\n"
+        "that you wrote by hand.",
         epilog=EPILOG,
     )
     parser.add_argument(
@@ -44,11 +51,41 @@ def add(commands: Any) -> None:
         help="check a sample of this many entries of a larger model, or 'all' (1000)",
     )
     parser.add_argument("--double", action="store_true", help="check second derivatives")
+    parser.add_argument(
+        "--yours",
+        metavar="FILE.py[:NAME]",
+        help="check this backward pass of your own against the program's",
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Check, and print the report."""
+    return _run_yours(arguments) if arguments.yours is not None else _run_differences(arguments)
+
+
+def _run_yours(arguments: argparse.Namespace) -> int:
+    """Check a learner's own backward pass."""
+    from tinygrad_course.checking.backprop import check_backprop
+    from tinygrad_course.commands.samples import SAMPLES
+    from tinygrad_course.derivation.exercise import exercise
+
+    for option in ("eps", "double"):
+        if getattr(arguments, option):
+            raise ArgumentError(
+                f"check: --{option} is for central differences, and --yours compares with derived "
+                "gradients. Leave one of them out."
+            )
+    loss = program.find(arguments.program, SAMPLES).loss("check")
+    yours = program.load(arguments.yours)
+    filled_in = isinstance(yours, ModuleType) and hasattr(yours, "BLANKS")
+    report = exercise(loss).check(yours) if filled_in else check_backprop(loss, yours)
+    _print(report)
+    return 0 if report.passed else 1
+
+
+def _run_differences(arguments: argparse.Namespace) -> int:
+    """Check the gradients of the program by central differences."""
     from tinygrad_course.checking.check import check
     from tinygrad_course.checking.comparison import Options
     from tinygrad_course.checking.second import check_second
@@ -63,13 +100,18 @@ def run(arguments: argparse.Namespace) -> int:
         report = check_second(function, inputs, None, options)
     else:
         report = check(function, inputs, options)
+    _print(report)
+    return 0 if report.passed else 1
+
+
+def _print(report: Any) -> None:
+    """Print a report, in ASCII where ε cannot be printed."""
     text = report.to_text()
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
         text = report.to_text(ascii=True)
     print(text, end="")
-    return 0 if report.passed else 1
 
 
 def _question(found: program.Program) -> tuple[Callable[[], Any], Any]:

@@ -12,9 +12,8 @@ from tinygrad_course.errors import ArgumentError
 
 FORMATS = (".svg", ".png", ".pdf", ".gv")
 
-EPILOG = """\
-built-in: slide, fanout, logistic, micrograd, shallow, coffee, digits
-
+EPILOG = f"""\
+{program.BUILT_IN}
 examples:
   tinygrad-course draw slide --backward
   tinygrad-course draw digits --backward --direction TB -o digits.png

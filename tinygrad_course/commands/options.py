@@ -20,10 +20,13 @@ __all__ = [
     "folder",
     "hidden",
     "limit",
+    "named",
     "number_from_zero",
+    "output",
     "positive",
     "require",
     "writable",
+    "write",
 ]
 
 # Package -> how pip calls it, and the extra that brings it.
@@ -64,6 +67,14 @@ def number_from_zero(text: str) -> int:
 def limit(text: str) -> int | None:
     """Return a whole number of at least 1, or None for "all"."""
     return None if text == "all" else _whole(text, 1, " or 'all'")
+
+
+def named(text: str) -> list[str]:
+    """Return a list of names, such as "W1,b1"."""
+    names = [part.strip() for part in text.split(",")]
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected names, such as W1,b1")
+    return names
 
 
 def positive(text: str) -> float:
@@ -130,6 +141,35 @@ def folder(path: str | os.PathLike[str]) -> Path:
             "choose a folder that you may write to."
         ) from None
     return wanted
+
+
+def output(command: str, path: str, endings: Sequence[str]) -> str:
+    """Return the ending of a file to write, in lower case.
+
+    Raises:
+        ArgumentError: it is none of `endings`.
+    """
+    ending = Path(path).suffix.lower()
+    if ending not in endings:
+        raise ArgumentError(
+            f"{command}: got -o {path!r}, expected a name that ends in {', '.join(endings)}."
+        )
+    return ending
+
+
+def write(path: str | os.PathLike[str], text: str) -> None:
+    """Write a file, whole or not at all.
+
+    Raises:
+        ArgumentError: it is a folder.
+        RenderError: it cannot be written.
+    """
+    from viz.render import write_atomically
+
+    target = Path(path)
+    if target.is_dir():
+        raise ArgumentError(f"-o {str(target)!r} is a folder; expected the name of a file.")
+    write_atomically(target, text.encode("utf-8"))
 
 
 def writable(path: Path, names: Iterable[str]) -> None:

@@ -1,8 +1,9 @@
-"""The program that ``draw`` and ``check`` look at: a built-in one, or a function in a user's file.
+"""The program that a command looks at: a built-in one, or a function in a user's file.
 
-``FILE.py:name`` names a function without arguments that returns a loss (a tensor), a model, or a
-pair (model, input); or it names such a thing itself. Mistakes in the user's file are reported with
-the user's exception and line, never with a traceback of ours.
+``FILE.py:name`` names a function that returns a loss (a tensor), a model, or a pair (model, input);
+or it names such a thing itself. The function has no arguments, or defaults for all of them: arrays
+among these become tensors with the names of the arguments. Mistakes in the user's file are reported
+with the user's exception and line, never with a traceback of ours.
 """
 
 from __future__ import annotations
@@ -12,21 +13,32 @@ import inspect
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
+import numpy as np
+
 from tinygrad_course.errors import ArgumentError
+from tinygrad_course.modes import record_all
 from tinygrad_course.nn import Module
 from tinygrad_course.node import Node
-from tinygrad_course.tensor import Tensor, apply
+from tinygrad_course.tensor import Tensor, apply, wrap
 
 __all__ = ["HELP", "Program", "find"]
 
 HELP = (
-    "a built-in name, or FILE.py:NAME where NAME is a function without arguments that returns "
-    "a loss, a model, or (model, input)"
+    "a built-in name, or FILE.py:NAME where NAME is a function, without arguments or with defaults "
+    "for them, that returns a loss, a model, or (model, input)"
 )
+BUILT_IN = """\
+built-in:
+  numbers   slide, fanout, logistic1 (one example), micrograd
+  columns   logistic, shallow, deep, softmax
+  rows      linear, coffee, digits, welch
+"""
+"""The names of the built-in programs, for the help of commands."""
 
 
 class Program:
@@ -35,12 +47,14 @@ class Program:
     Attributes:
         name: how to call it in messages.
         path: the user's file; None for a built-in program.
+        arguments: arrays that are defaults of the function's arguments, by name.
     """
 
-    def __init__(self, name: str, call: Callable[[], Any], path: Path | None = None) -> None:
+    def __init__(self, name: str, call: Callable[..., Any], path: Path | None = None) -> None:
         """Take what to run."""
         self.name = name
         self.path = path
+        self.arguments = _arrays(call) if path is not None else {}
         self._call = call
 
     def call(self) -> Any:
@@ -49,6 +63,10 @@ class Program:
         Raises:
             ArgumentError: the user's function raised; the message gives its exception and line.
         """
+        if self.arguments:
+            # A function that needs an array for what only arrays can do gets the array itself.
+            with suppress(Exception):
+                return self._call(**{name: _data(name, x) for name, x in self.arguments.items()})
         try:
             return self._call()
         except (Exception, SystemExit) as error:
@@ -73,6 +91,49 @@ class Program:
             return self._tensor(output), model
         return self._tensor(value), None
 
+    def computation(self, command: str) -> Tensor:
+        """Run it with everything recorded, data included; return the tensor that it computes.
+
+        Args:
+            command: who asks, for messages.
+
+        Raises:
+            ArgumentError: it gives a model without an input, or nothing that was recorded.
+        """
+        with record_all():
+            tensor, _ = self.result()
+        if tensor is None:
+            raise ArgumentError(
+                f"{command}: {self.name} gives a model without an input, so that nothing was "
+                "computed. Return the loss, or (model, input) for the forward pass."
+            )
+        if tensor._node is None:
+            raise ArgumentError(
+                f"{command}: nothing was recorded for what {self.name} returned: it is no result "
+                "of operations on tensors. Return the loss, computed from tensors in this function."
+            )
+        return tensor
+
+    def loss(self, command: str) -> Tensor:
+        """Run it as `computation` does, for a loss of which there are derivatives.
+
+        Raises:
+            ArgumentError: it is no scalar, or depends on nothing that requires a gradient.
+        """
+        tensor = self.computation(command)
+        if tensor._data.size != 1:
+            raise ArgumentError(
+                f"{command}: {self.name} gives an output of shape {tensor.shape}, and derivatives "
+                "are those of a single number. Return the loss."
+            )
+        if not tensor.requires_grad:
+            raise ArgumentError(
+                f"{command}: {self.name} returned a tensor that depends on nothing with "
+                "requires_grad=True, so that there is nothing to differentiate. Create the "
+                "parameters with requires_grad=True."
+            )
+        return tensor
+
     def _tensor(self, value: Any) -> Tensor:
         if isinstance(value, Tensor):
             return value
@@ -94,26 +155,19 @@ def find(target: str, samples: dict[str, Callable[[], Tensor]]) -> Program:
     """
     if target in samples:
         return Program(target, samples[target])
-    file, _, name = target.rpartition(":")
-    if not file.endswith(".py"):
-        file, name = target, ""  # "model.py" without a name, also "C:\\model.py"
-    if not file.endswith(".py"):
+    path, name = _split(target)
+    if path is None:
         raise ArgumentError(
             f"there is no built-in {target!r}; expected one of {', '.join(samples)}, or "
             "FILE.py:FUNCTION."
         )
-    path = Path(file)
-    if not path.is_file():
-        raise ArgumentError(f"there is no file {file!r}. Check the path.")
-    module = _load(path)
+    module, file = _load(path), str(path)
     if not name:
         raise ArgumentError(
             f"{file}: name a function in it, such as {file}:{_names(module, 1) or 'loss'}; "
             f"{_offer(module)}."
         )
-    if not hasattr(module, name):
-        raise ArgumentError(f"{file} has no {name!r}; {_offer(module)}.")
-    value = getattr(module, name)
+    value = _member(module, file, name)
     if isinstance(value, (Tensor, Module, tuple)):
         return Program(f"{file}:{name}", lambda: value, path)
     if not callable(value):
@@ -122,9 +176,23 @@ def find(target: str, samples: dict[str, Callable[[], Tensor]]) -> Program:
     if needed:
         raise ArgumentError(
             f"{file}:{name} needs the arguments {', '.join(needed)}; expected a function "
-            "without any. Write one that makes them and returns the loss."
+            "without any, or with defaults for them. Write one that makes them and returns the "
+            "loss."
         )
     return Program(f"{file}:{name}", value, path)
+
+
+def load(target: str) -> Any:
+    """Return what a learner wrote: the module of ``FILE.py``, or what ``FILE.py:NAME`` names.
+
+    Raises:
+        ArgumentError: there is none of this name, or the file cannot be run.
+    """
+    path, name = _split(target)
+    if path is None:
+        raise ArgumentError(f"got {target!r}, expected FILE.py or FILE.py:FUNCTION.")
+    module = _load(path)
+    return _member(module, str(path), name) if name else module
 
 
 def leaves(loss: Tensor) -> list[Tensor]:
@@ -170,8 +238,24 @@ def _nodes(loss: Tensor) -> list[Node]:
 # --- the user's file ----------------------------------------------------------------------------
 
 
+def _split(target: str) -> tuple[Path | None, str]:
+    """Return file and name of ``FILE.py:NAME``; None when no file is meant."""
+    file, _, name = target.rpartition(":")
+    if not file.endswith(".py"):
+        file, name = target, ""  # "model.py" without a name, also "C:\\model.py"
+    return (Path(file) if file.endswith(".py") else None), name
+
+
+def _member(module: ModuleType, file: str, name: str) -> Any:
+    if not hasattr(module, name):
+        raise ArgumentError(f"{file} has no {name!r}; {_offer(module)}.")
+    return getattr(module, name)
+
+
 def _load(path: Path) -> ModuleType:
     """Run the user's file, as an import would; files beside it can be imported from it."""
+    if not path.is_file():
+        raise ArgumentError(f"there is no file {str(path)!r}. Check the path.")
     here = str(path.resolve().parent)
     if here not in sys.path:
         sys.path.insert(0, here)
@@ -219,6 +303,26 @@ def _needed(function: Callable[..., Any]) -> list[str]:
         return []
     variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return [p.name for p in parameters if p.default is p.empty and p.kind not in variable]
+
+
+def _arrays(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the arrays that are defaults of a function's arguments."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return {}
+    return {
+        p.name: p.default
+        for p in parameters
+        if isinstance(p.default, np.ndarray) and p.kind is not p.POSITIONAL_ONLY
+    }
+
+
+def _data(name: str, array: Any) -> Tensor:
+    """Return data under the name of the argument that it is given to."""
+    tensor = wrap(array)
+    tensor.name = name
+    return tensor
 
 
 def _names(module: ModuleType, most: int) -> str:
