@@ -104,6 +104,8 @@ class Rewriter:
         self.sizes = Sizes()
         # True while the backward pass is rebuilt: only there factors are moved.
         self.backward = False
+        # The role of the nodes that are made now.
+        self.role = "forward"
         self.looks_through = True
         # True to compute in the forward pass again what was computed twice there.
         self.keeps_steps = False
@@ -166,7 +168,7 @@ class Rewriter:
         if value is not None and not self.exact_dtypes:
             value = value.astype(np.float64)
         dtype = node.dtype if value is None else value.dtype
-        role = "backward" if self.backward else "forward"
+        role = self.role
         shape = node.shape
         return self._append(node.op, tuple(inputs), node.params, "", role, shape, dtype, value)
 
@@ -188,7 +190,7 @@ class Rewriter:
                 for i, name in zip(inputs, _names(op, len(inputs)), strict=True)
                 if name not in op.like
             )
-            role = "backward" if self.backward else "forward"
+            role = self.role
             index = self._append(
                 op, inputs, params, "", role, shape, dtype, value if known else None
             )

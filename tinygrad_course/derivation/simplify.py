@@ -127,7 +127,10 @@ class Simplifier:
 
     def _copy(self, node: GraphNode, of: list[int]) -> None:
         r = self.rewriter
-        r.backward = node.is_backward
+        r.role = "backward" if node.is_backward else node.role
+        r.backward = r.role in ("backward", "update")
+        if not r.backward:
+            r.role = "forward"
         if node.op is None:
             seed = node.is_backward and node.shape == () and node.value is not None
             index = r.number(node.value) if seed else self._leaf(node)
@@ -425,6 +428,7 @@ class Simplifier:
                 links[node.index] = self.named.get(node.index, self.new[node.grad])
         wanted = [i for i in links if self._is_wanted(i)]
         keep += [links[i] for i in links if i in wanted or self.scalar]
+        keep += [self.new[i] for update in original.updates for i in update]
         return _collect(self, keep, links, wanted)
 
     def _is_wanted(self, index: int) -> bool:
@@ -493,7 +497,11 @@ def _collect(
         node.name = name
     for index in anonymous:
         nodes[index].anonymous = True
-    return Graph(nodes, [place[simplifier.new[n.index]] for n in original.outputs])
+    outputs, *updates = (
+        [place[simplifier.new[i]] for i in indices]
+        for indices in ([n.index for n in original.outputs], *original.updates)
+    )
+    return Graph(nodes, outputs, [(state, new) for state, new in updates], original.notes)
 
 
 def _show_activations(nodes: Sequence[GraphNode]) -> None:
@@ -597,6 +605,7 @@ def _needed(graph: Graph) -> set[int]:
     """Return the nodes behind the outputs and the derivatives of leaves."""
     stack = [n.index for n in graph.outputs]
     stack += [n.grad for n in graph if n.grad is not None]
+    stack += [i for update in graph.updates for i in update]
     seen: set[int] = set()
     while stack:
         i = stack.pop()
