@@ -313,7 +313,10 @@ def in_one(d: Derivation, optimizer: Any, loop: bool, name: str | None) -> Progr
             step = layout.call(f"{results[0]}, grads = {function}", called, indent=8)
             functions.append(updates.training_loop(rule, data, numbers, step, results[0]))
     what = "Forward and backward propagation" if gradients else "Forward propagation"
-    doc = spelled.documentation(f"{what}, written out in NumPy.", "rng" in data)
+    sentences = ["rng is a np.random.Generator, to draw random numbers."] * ("rng" in data)
+    if rule is not None:
+        sentences.append(f"The keys of the dictionary parameters are {_listed(parameters)}.")
+    doc = spelled.documentation(f"{what}, written out in NumPy.", sentences)
     text = layout.module(doc, helpers_of("\n\n".join(functions)), functions)
 
     def run(module: Any, values: Mapping[str, Any], rng: Any) -> tuple[Any, dict[str, Any]]:
@@ -426,7 +429,7 @@ class Spelling:
                     break
         return found
 
-    def documentation(self, title: str, draws: bool = False) -> str:
+    def documentation(self, title: str, sentences: Sequence[str] = ()) -> str:
         """Return the docstring of the file: what it is, the shapes, what is taken for granted."""
         lines = [title]
         rows = self._shape_rows()
@@ -434,11 +437,8 @@ class Spelling:
             symbols = [s for s in COUNTS if s in self.d.sizes.symbols()]
             counted = f", for any number {' and '.join(symbols)} of examples" if symbols else ""
             lines += ["", f"Shapes{counted}:", "", *rows]
-        if draws:
-            lines += ["", "rng is a np.random.Generator: where the random numbers are drawn from."]
-        lines += ["", *layout.paragraph(" ".join(self._remarks()))]
-        while lines[-1] == "":
-            lines.pop()
+        for part in (sentences, self._remarks()):
+            lines += ["", *layout.paragraph(" ".join(part))] if part else []
         return "\n".join(lines)
 
     def _shape_rows(self) -> list[str]:
