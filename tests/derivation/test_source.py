@@ -15,6 +15,7 @@ import pytest
 
 import tinygrad_course as tc
 from tinygrad_course import errors, nn, optim
+from tinygrad_course.data import course
 from tinygrad_course.derivation.source import Program, source
 from tinygrad_course.op import REGISTRY
 from tinygrad_course.ops import FUNCTIONS
@@ -418,6 +419,23 @@ def test_logistic_regression_reaches_the_numbers_of_the_assignment():
     assert grads["db"].item() == pytest.approx(0.001455578136784, rel=1e-9)
 
 
+@pytest.mark.parametrize("functions", ["one", "layers"])
+def test_the_planar_flower_trains_to_the_costs_of_the_lab(functions):
+    """DLS course 1, week 3: four hidden units, lr 1.2."""
+    X, Y = course.planar("columns")
+    random = np.random.RandomState(2)
+    W1, W2 = random.randn(4, 2) * 0.01, random.randn(1, 4) * 0.01
+    parameters = {"W1": W1, "b1": np.zeros((4, 1)), "W2": W2, "b2": np.zeros((1, 1))}
+    network = models.dense(2, 4, 1, activation="tanh", last="sigmoid", layout="columns")
+    # Recorded with ten examples, trained with four hundred.
+    few = tc.tensor(X[:, :10], name="X"), tc.tensor(Y[:, :10], name="Y")
+    loss = nn.BCELoss()(network(few[0]), few[1])
+    module = source(loss, functions=functions, loop=True).compile()
+    _, costs = module.train(X, Y, parameters, learning_rate=1.2, num_iterations=1001)
+    assert costs[0] == pytest.approx(0.693048, abs=5e-7)
+    assert costs[1000] == pytest.approx(0.288083, abs=5e-7)
+
+
 # --- the text -----------------------------------------------------------------------------------
 
 
@@ -496,6 +514,7 @@ def test_long_lines_are_broken():
 SCRIPT = """
 import tinygrad_course as tc
 from tinygrad_course import nn
+from tinygrad_course.data import course
 from tinygrad_course.derivation.source import source
 tc.manual_seed(0)
 X, Y = tc.ones(4, 2), tc.ones(4, 3)
