@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
+import threading
 from collections import namedtuple
 from typing import Any
 
@@ -477,6 +479,105 @@ def test_a_parameter_read_after_its_update_is_the_new_one():
     assert found["w"] == pytest.approx(step(step(5.0, 0.5), 0.5), rel=1e-14)
     assert list(found.values())[0] == found["w"]
     assert w.item() == pytest.approx(step(step(3.0, 2.0), 2.0), rel=1e-14)
+
+
+def test_gradients_may_be_returned_and_intermediate_leaves_made():
+    def f(x):
+        point = x.detach().requires_grad_()
+        half = (x * 2).requires_grad_()
+        J = (point**3).sum() + (half * half).sum()
+        J.backward()
+        return {"slope": point.grad, "half": half.grad}
+
+    graph = tc.trace(f, np.array([1.0, 2.0]))
+    assert [n.role for n in graph.outputs] == ["gradient", "gradient"]
+    results = graph.run(x=[3.0, 1.0])
+    slope, half = (results[n.index] for n in graph.outputs)
+    np.testing.assert_allclose(slope, [27, 3])
+    np.testing.assert_allclose(half, [12, 4])
+
+
+def test_a_scheduler_gives_every_step_its_rate():
+    w = tc.tensor([1.0, 2.0], requires_grad=True, dtype=tc.float64, name="w")
+    optimizer = optim.SGD([w], lr=0.1)
+    scheduler = optim.lr_scheduler.StepLR(optimizer, 1, gamma=0.5)
+
+    def epoch():
+        for _ in range(2):
+            optimizer.zero_grad()
+            (w * w).sum().backward()
+            optimizer.step()
+            scheduler.step()
+
+    graph = tc.trace(epoch)
+    np.testing.assert_allclose(w.numpy(), np.array([1.0, 2.0]) * 0.8 * 0.9)
+    found = graph.evaluate(lr=0.25, w=[1.0, 1.0])
+    np.testing.assert_allclose(found["w"], 0.5 * 0.9)
+    assert graph.find("lr_2").value == 0.05
+    assert all(n.name for n in graph)
+
+
+def test_a_recurrent_network_with_a_state_made_inside():
+    rng = np.random.default_rng(0)
+    Wx, Wh = rng.normal(size=(2, 4)), rng.normal(size=(4, 4))
+
+    def last(X, Wx, Wh):
+        h = tc.zeros(X.shape[0], 4, dtype=tc.float64)
+        for t in range(X.shape[1]):
+            h = tc.tanh(X[:, t] @ Wx + h @ Wh)
+        return (h * h).mean()
+
+    graph = tc.trace(last, rng.normal(size=(3, 5, 2)), Wx, Wh, wrt=["Wx", "Wh"])
+    X = rng.normal(size=(8, 5, 2))
+    leaf = tc.tensor(Wh, requires_grad=True)
+    last(tc.tensor(X), Wx, leaf).backward()
+    np.testing.assert_allclose(graph.evaluate(X=X)["dWh"], leaf.grad.numpy(), rtol=1e-12)
+    with pytest.raises(ValueError, match="one by one"):
+        graph.evaluate(X=rng.normal(size=(3, 6, 2)))
+
+
+def test_objects_and_other_callables():
+    class Net:
+        def __init__(self):
+            self.W1 = tc.tensor(np.ones((2, 3)), requires_grad=True)
+            self.b1 = tc.tensor(np.zeros(3), requires_grad=True)
+
+        def loss(self, X):
+            return ((X @ self.W1 + self.b1) ** 2).mean()
+
+        __call__ = loss
+
+    net, model = Net(), network()
+    X = np.ones((4, 2))
+    for f in (net, net.loss):
+        assert [n.name for n in tc.trace(f, X).inputs] == ["X", "W1", "b1"]
+    first = tc.trace(lambda model, X: model(X), model, X)
+    second = tc.trace(functools.partial(lambda model, X: model(X), model), X)
+    assert str(first) == str(second)
+    assert tc.trace(np.tanh, np.ones(3)).outputs[0].op.name == "tanh"
+
+
+def test_other_threads_train_meanwhile():
+    model, loss_fn = network(), nn.MSELoss()
+    X, Y = examples(4)
+    stop = threading.Event()
+    steps = []
+
+    def train():
+        _, _, step = stepper(OPTIMIZERS["Adam"])
+        while not stop.is_set():
+            steps.append(step(tc.tensor(X), tc.tensor(Y)).item())
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    try:
+        texts = {
+            str(tc.trace(lambda X, Y: loss_fn(model(X), Y), X, Y, backward=True)) for _ in range(20)
+        }
+    finally:
+        stop.set()
+        thread.join()
+    assert len(texts) == 1 and steps == sorted(steps, reverse=True)
 
 
 def test_views_and_copies_taken_before_an_update():

@@ -338,10 +338,10 @@ class Graph:
 
 def _shape_text(sizes: Sizes, node: GraphNode) -> str:
     """Return a shape, in which lengths that count examples are called so: ``(m=5, 2)``."""
-    lengths = [
-        f"{sizes.length(axis)}={n}" if sizes.counts(axis) else str(n)
-        for axis, n in zip(sizes.axes[node.index], node.shape, strict=True)
-    ]
+    lengths = []
+    for axis, n in zip(sizes.axes[node.index], node.shape, strict=True):
+        symbol = sizes.length(axis) if sizes.counts(axis) else n
+        lengths.append(f"{symbol}={n}" if isinstance(symbol, str) else str(n))
     return f"({lengths[0]},)" if len(lengths) == 1 else f"({', '.join(lengths)})"
 
 

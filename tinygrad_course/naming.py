@@ -65,8 +65,8 @@ def names_of(
     for i in forward:
         namer.name_forward(i, users.get(i, ()))
     namer.name_the_rest(forward)
-    namer.name_backward([i for i, n in enumerate(nodes) if n.role in ("backward", "gradient")])
     namer.name_updates([i for i, n in enumerate(nodes) if n.role == "update"], updates)
+    namer.name_backward([i for i, n in enumerate(nodes) if n.role in ("backward", "gradient")])
     return namer.names, namer.anonymous
 
 

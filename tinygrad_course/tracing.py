@@ -272,7 +272,7 @@ def _matches(item: Any, wanted: Any) -> bool:
 def _variables(f: Any) -> Iterator[tuple[str, Any]]:
     """Yield what a function reads besides its inputs: (name, value)."""
     owner = getattr(f, "__self__", f)
-    if hasattr(owner, "named_buffers") or inspect.ismethod(f):
+    if not inspect.isroutine(owner):  # an object that is called, or whose method is
         yield "self", owner
         yield from getattr(owner, "__dict__", {}).items()
     try:
@@ -308,11 +308,12 @@ class Run:
                 for _, y in self.results:
                     if y._view is not None:
                         refresh(y)
+                # Before gradients lose their history.
+                self.outputs = [self._source(y) for _, y in self.results]
         finally:
             self._settle()
         # Whether it changed a tensor, or drew random numbers.
         self.changed = bool(self.journal or self.journal.graded or _random_states() != draws)
-        self.outputs = [self._source(y) for _, y in self.results]
         self._check_outputs()
 
     def _settle(self) -> None:
