@@ -73,8 +73,8 @@ def literal(value: Any, form: str) -> str:
 def subscript(index: Any, arrays: Sequence[str], form: str) -> str:
     """Return an index as it stands between the brackets of ``x[…]``.
 
-    In a text, one integer or array alone is written ``1, ...``, so that it cannot be taken for the
-    number of a layer, as in ``W[1]``.
+    In a text, one integer alone is written ``1, ...``, so that it cannot be taken for the number of
+    a layer, as in ``W[1]``.
 
     Args:
         index: integers, slices, None, Ellipsis, and "array" where one of `arrays` goes.
@@ -85,7 +85,7 @@ def subscript(index: Any, arrays: Sequence[str], form: str) -> str:
         return literal(index, form)
     rest = iter(arrays)
     parts = [next(rest) if p == "array" else _place(p, form) for p in index]
-    if form == "text" and len(parts) == 1 and not isinstance(index[0], slice) and index[0] != ...:
+    if form == "text" and len(parts) == 1 and isinstance(index[0], int):
         parts.append("...")
     return ", ".join(parts)
 

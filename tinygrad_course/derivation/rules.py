@@ -473,3 +473,17 @@ def _product_with_vector(r: Rewriter, op: str, inputs: Inputs, params: Params) -
 def _is_vector(r: Rewriter, x: int) -> bool:
     """Return True for a vector made a matrix."""
     return r.is_op(x, "insert_axes", "reshape_like") and r.ndim(r.inputs(x)[0]) == 1
+
+
+@rule("matrix_product")
+def _product_of_vectors(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    """A column times a row is the product of each element with each: u[:, None] * v."""
+    left, right = inputs
+    if r.exact_dtypes or r.ndim(left) != 2 or r.nodes[left].shape[1] != 1:
+        return None
+    if r.is_op(right, "matrix_transpose"):
+        right = r.inputs(right)[0]
+    if not _is_vector(r, left) or not _is_vector(r, right):
+        return None
+    column = r.make("insert_axes", r.inputs(left)[0], axis=(1,))
+    return r.make("mul", column, r.inputs(right)[0])

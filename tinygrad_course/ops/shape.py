@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import errors
 from ..op import POWER
+from ..spelling import subscript
 from ..tensor import apply
 from .define import NUMPY, attach, function, op
 
@@ -200,11 +201,25 @@ def unsqueeze(x: Any, axis: Any) -> Any:
     return apply(insert_axes.op, (x,), {"axis": places})
 
 
+def _spell_insert(form: str, operands: list[str], params: dict[str, Any]) -> str:
+    """Write new axes as an index: x[:, None]."""
+    axis = params["axis"]
+    places = axis if isinstance(axis, tuple) else (axis,)
+    if not places or None in places or min(places) < 0:
+        name = r"\mathrm{insert\_axes}" if form == "latex" else "insert_axes"
+        return f"{name}({operands[0]}, axis={axis})"
+    index = tuple(None if k in places else slice(None) for k in range(max(places) + 1))
+    inner = subscript(index, (), form)
+    return f"{operands[0]}_{{{inner}}}" if form == "latex" else f"{operands[0]}[{inner}]"
+
+
 @op(
     kind="shape",
     view=True,
     like="x",
     symbol="unsqueeze",
+    text=_spell_insert,
+    latex=_spell_insert,
     numpy="np.expand_dims({x}, {axis})",
     public=False,
     dx=lambda g, x: reshape_like.op(g, x),
