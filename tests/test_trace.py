@@ -110,6 +110,21 @@ def test_a_graph_holds_for_any_number_of_examples(kind, layout):
             )
 
 
+@pytest.mark.parametrize("layout", ["rows", "columns"])
+def test_a_graph_captured_with_one_example_is_no_sum_over_many(layout):
+    model, loss_fn = nn.Dense(2, 1, activation="sigmoid", layout=layout).double(), nn.BCELoss()
+    turn = np.asarray if layout == "rows" else np.transpose
+    one, many = ([turn(v) for v in examples(m)] for m in (1, 4))
+    graph = tc.trace(lambda X, Y: loss_fn(model(X), Y), *one, backward=True)
+    more = dict(zip("XY", many, strict=True))
+    if layout == "rows":
+        loss_fn(model(many[0]), many[1]).backward()
+        np.testing.assert_allclose(graph.evaluate(more)["db[1]"], model.bias.grad.numpy())
+        return
+    with pytest.raises(ValueError, match=r"with one example, .* of b\[1\] needs no sum"):
+        graph.evaluate(more)
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 def test_cross_entropy_holds_for_any_number_of_examples(weighted):
     tc.manual_seed(3)

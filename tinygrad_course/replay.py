@@ -62,7 +62,23 @@ def run(graph: Graph, values: Mapping[str, Any]) -> list[Any]:
                 results.append(lengths.value(node))
             else:
                 results.append(_compute(node, results, lengths))
+    if lengths.changed:
+        _check_sums(graph, results)
     return results
+
+
+def _check_sums(graph: Graph, results: list[Any]) -> None:
+    """Raise when a derivative lacks the sum over examples, which are more than were captured.
+
+    With one example, the bias (n, 1) of a layer has the shape of what it is added to: no sum was
+    recorded.
+    """
+    for node in graph:
+        if node.grad is not None and np.shape(results[node.grad]) != np.shape(results[node.index]):
+            raise errors.ShapeError(
+                f"Graph.evaluate: the graph was captured with one example, where the derivative of "
+                f"{node.name} needs no sum over examples. Capture it with two examples or more."
+            )
 
 
 def _compute(node: GraphNode, results: list[Any], lengths: _Lengths) -> Any:

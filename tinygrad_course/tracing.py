@@ -318,7 +318,8 @@ class Run:
 
     def _settle(self) -> None:
         """Leave gradients and counts as a plain call would: without a history."""
-        for leaf in self.journal.graded:
+        states = (state for state, _ in self.journal)
+        for leaf in {*self.journal.graded, *states, *self.program.leaves.values()}:
             g = leaf.grad
             if isinstance(g, Tensor) and g._node is not None and not g._requires_grad:
                 g._node = None
