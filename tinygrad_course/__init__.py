@@ -80,7 +80,9 @@ _LAZY = {
     "derive": "derivation:derive",
     "equations": "derivation:equations",
     "simplify": "derivation:simplify",
-    "source": "derivation:source",
+    "source": "derivation.source:source",
+    "exercise": "derivation.exercise:exercise",
+    "check_backprop": "checking.backprop:check_backprop",
 }
 
 if TYPE_CHECKING:
@@ -116,6 +118,7 @@ __all__ = [
     "as_tensor",
     "autograd",
     "bool_",
+    "check_backprop",
     "check_gradients",
     "data",
     "default_dtype",
@@ -131,6 +134,7 @@ __all__ = [
     "equations",
     "errors",
     "evaluate",
+    "exercise",
     "eye",
     "fit",
     "float16",
