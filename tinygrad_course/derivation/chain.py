@@ -41,12 +41,24 @@ class Layer:
 class Chain:
     """A model that is a chain of fully connected layers, found in the graph of its cost.
 
+    Args:
+        graph: the graph of the cost, with its backward pass.
+
     Attributes:
+        graph: the graph.
         layers: the layers, the first one first.
         cost: indices of the nodes that compute the cost from the output of the last layer.
 
     Raises:
         GraphError: the graph is no such chain.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> net = tc.nn.Sequential(tc.nn.Dense(2, 3, activation="relu"), tc.nn.Dense(3, 1))
+        >>> J = tc.nn.MSELoss()(net(tc.ones(5, 2)), tc.ones(5, 1))
+        >>> chain = Chain(tc.Graph.of(J, backward=True))
+        >>> [chain.graph[layer.after].name for layer in chain.layers]
+        ['A[1]', 'Z[2]']
     """
 
     def __init__(self, graph: Graph) -> None:

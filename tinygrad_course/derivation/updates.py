@@ -88,6 +88,15 @@ def update_of(optimizer: Any) -> Update:
     Raises:
         ArgumentError: an unknown name; an optimizer whose groups have different options.
         DtypeError: something else.
+
+    Example:
+        >>> rule = update_of("rmsprop")
+        >>> for statement in rule.statements:
+        ...     print(statement.target, "=", layout.written(statement.value))
+        s[name] = beta * s[name] + (1 - beta) * dW**2
+        W = W - learning_rate * (dW / (np.sqrt(s[name]) + epsilon))
+        >>> rule.moments, rule.options
+        ({'s': 'np.zeros_like(W)'}, {'learning_rate': 0.01, 'beta': 0.99, 'epsilon': 1e-08})
     """
     made = _optimizer(optimizer)
     group = made.param_groups[0]
