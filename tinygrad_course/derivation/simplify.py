@@ -90,7 +90,7 @@ class Simplifier:
         self.links = links
         self.lines = lines
         self.general = _general_activations(graph, activations)
-        self._wanted = wanted
+        self.wanted = wanted
         self.convention = convention
         # Conversions between float types are nothing to write down, and would round.
         rules = RULES if rewrite else {"cast": RULES["cast"]}
@@ -102,6 +102,7 @@ class Simplifier:
         self._data: dict[int, str] = {}
         self._read_again = _read_again(graph)
         self._owners: set[int] | None = None
+        self._m: int | None = None  # an axis that counts the examples, in the rewriter's sizes
         self._core_of: dict[int, tuple[int, int]] = {}
         # (forward node, cotangent) -> the cotangent under the name of that node.
         self._of_own: dict[tuple[int | None, int], int] = {}
@@ -175,7 +176,7 @@ class Simplifier:
                 if self.original[group[0]].op is None
                 or all(self._leads_to(group[0], other) for other in group[1:])
             }
-        return i in self._owners or (self._wanted is not None and i in self._wanted)
+        return i in self._owners or (self.wanted is not None and i in self.wanted)
 
     def _leads_to(self, first: int, second: int) -> bool:
         """Return True when a few operations lead from one node to another."""
@@ -312,8 +313,7 @@ class Simplifier:
             for other, name in self._data.items():
                 if _is_complement(node, r.nodes[other]):
                     self._recognised.append(
-                        f"Data of the values 1 - {name} are written so; they were computed outside "
-                        "the graph."
+                        f"1 - {name} was computed outside the graph, and is known by its values."
                     )
                     return r.make("sub", r.number(1), other)
         # An axis of length 1 is one example only where nothing counts more.
@@ -321,6 +321,9 @@ class Simplifier:
         many = "m" in self._sizes.symbols() and self._sizes.symbols()["m"] > 1
         lonely = [k for k, n in enumerate(node.shape) if n == 1 and self._sizes.counts(axes[k])]
         index = r.leaf(node, lonely if many else ())
+        for place, axis in enumerate(axes):
+            if self._m is None and self._sizes.length(axis) == "m":
+                self._m = r.sizes.axes[index][place]
         self._data[index] = node.name
         return index
 
@@ -346,7 +349,7 @@ class Simplifier:
         target = self.original[of[0]]
         lifted = ONE
         if self.convention == "course" and self._from_data[target.index] and target.shape:
-            lifted = self._counts_in(index)
+            lifted = self._mean_in(index)
             if not lifted.is_one:
                 index = self._without(index, lifted)
                 for i in of:
@@ -387,34 +390,55 @@ class Simplifier:
             node.anonymous = True
             self._core_of[core] = (of, 0 if c.is_one else 1)
 
-    def _counts_in(self, index: int) -> Coefficient:
-        """Return the factor 1/m of a node, or of a term of it."""
+    def _mean_in(self, index: int) -> Coefficient:
+        """Return 1/m when each term of a node has it as a factor, else 1."""
         r = self.rewriter
-        c, core = r.split(index)
-        powers = tuple((axis, e) for axis, e in c.powers if e < 0)
-        if powers:
-            return Coefficient(1, powers)
-        if r.is_op(core, "add", "sub", *LINEAR):
-            terms = r.inputs(core) if r.is_op(core, "add", "sub") else r.inputs(core)[:1]
-            for term in terms:
-                found = self._counts_in(term)
-                if not found.is_one:
-                    return found
-        return ONE
+        stack, seen = [index], {index}
+        while stack:
+            c, core = r.split(stack.pop())
+            if self._has_mean(c):
+                continue
+            terms = self._terms(core)
+            if not terms:
+                return ONE
+            stack.extend(i for i in terms if i not in seen)
+            seen.update(terms)
+        assert self._m is not None
+        return Coefficient(1, ((r.sizes.root(self._m), -1),))
+
+    def _has_mean(self, c: Coefficient) -> bool:
+        root = self.rewriter.sizes.root
+        return self._m is not None and any(a == root(self._m) and e < 0 for a, e in c.powers)
+
+    def _terms(self, core: int) -> tuple[int, ...]:
+        """Return what a factor of a sum, or of a linear operation, is a factor of."""
+        r = self.rewriter
+        if r.is_op(core, "add", "sub"):
+            return r.inputs(core)
+        return r.inputs(core)[:1] if r.is_op(core, *LINEAR) else ()
 
     def _without(self, index: int, factor: Coefficient) -> int:
-        """Return a node divided by a factor, taken out of each term that has it."""
+        """Return a node divided by a factor that each of its terms has."""
         r = self.rewriter
-        c, core = r.split(index)
-        op = r.nodes[core].op
-        if op is not None and not any(e < 0 for _, e in c.powers):
-            inputs = r.inputs(core)
-            if op.name in ("add", "sub"):
-                return r.scaled(c, r.make(op, *(self._without(x, factor) for x in inputs)))
-            if op.name in LINEAR and not self._counts_in(inputs[0]).is_one:
-                first = self._without(inputs[0], factor)
-                return r.scaled(c, r.make(op, first, *inputs[1:], **r.params(core)))
-        return r.scaled(c * factor.inverse(), core)
+        made: dict[int, int] = {}
+        stack = [index]
+        while stack:
+            i = stack[-1]
+            c, core = r.split(i)
+            terms = () if self._has_mean(c) else self._terms(core)
+            missing = [t for t in terms if t not in made]
+            if missing:
+                stack.extend(missing)
+                continue
+            stack.pop()
+            if terms:
+                op = r.nodes[core].op
+                assert op is not None
+                inputs = (*(made[t] for t in terms), *r.inputs(core)[len(terms) :])
+                made[i] = r.scaled(c, r.make(op, *inputs, **r.params(core)))
+            else:
+                made[i] = r.scaled(c * factor.inverse(), core)
+        return made[index]
 
     # --- the result -------------------------------------------------------------------------
 
@@ -433,17 +457,17 @@ class Simplifier:
 
     def _is_wanted(self, index: int) -> bool:
         """Return True for what the backward pass is for: the derivatives of the leaves asked."""
-        if self._wanted is not None:
-            return index in self._wanted
+        if self.wanted is not None:
+            return index in self.wanted
         return self.original[index].grad is not None and self.original[index].op is None
 
     def notes(self) -> list[str]:
         """Return in sentences what was taken for granted."""
         found = list(self._recognised)
-        for i, axis in self.rewriter.assumed.items():
+        for i in self.rewriter.assumed:
             name = self.rewriter.nodes[i].name
             if i in self.place:
-                found.append(f"The labels of each example in {name} sum to 1 (along axis {axis}).")
+                found.append(f"The labels {name} of each example are taken to sum to 1.")
         return found
 
 
@@ -487,7 +511,8 @@ def _collect(
         node = nodes[place[g]]
         if node.grad_of is None and node.op is not None and node.is_backward:
             node.grad_of = target
-            if i in wanted and nodes[target].role == "parameter":
+            asked = simplifier.wanted is not None or nodes[target].role == "parameter"
+            if i in wanted and asked:
                 node.role = "gradient"
     _show_activations(nodes)
     for output in original.outputs:
