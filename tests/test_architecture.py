@@ -31,6 +31,7 @@ LAYERS = (
     {"capture", "counting"},
     {"tracing"},
     {"derivation"},
+    {"compiling"},
     {"checking", "gradcheck"},
     {"", "notebook", "nn", "optim", "data"},  # "" is the package itself
     {"train"},
