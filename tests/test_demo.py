@@ -8,6 +8,7 @@ import subprocess
 import sys
 from base64 import b64decode
 from contextlib import redirect_stdout
+from html import unescape
 from html.parser import HTMLParser
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -281,6 +282,94 @@ def test_pictures_in_the_page_are_svg_of_the_graph_and_the_plots(text):
     words = " ".join(svgs)
     for expected in ("dW[1]", "validation loss", "softplus", "a[3] = ŷ"):
         assert expected in words
+
+
+def three_ways(text: str) -> tuple[str, str, str]:
+    """Return picture, equations and program of the page's section, as markup."""
+    section = text[text.index("The same backpropagation, three ways") :]
+    section = section[: section.index("</section>\n<section>\n<h2>")]
+    picture, read, run = (section.index(f"<h3>{way} it</h3>") for way in ("Draw", "Read", "Run"))
+    return section[picture:read], section[read:run], section[run:]
+
+
+def plain(markup: str) -> str:
+    return unescape(re.sub(r"<[^>]*>", "", markup))
+
+
+def test_picture_equations_and_program_use_the_same_names(text):
+    picture, equations, program = three_ways(text)
+    for layer in "123":
+        for name in ("W", "b", "Z", "A", "dW", "db", "dZ"):
+            assert f">{name}[{layer}]<" in picture
+            assert f"{name}[{layer}]" in plain(equations)
+            assert re.search(rf"\b{name}{layer} = |, {name}{layer}[,)]", plain(program))
+    assert "A[2]" in plain(equations) and "dZ[3]=A[3]−Y" in plain(equations)
+
+
+def test_names_have_the_colour_of_the_picture_in_equations_and_program(text):
+    _, equations, program = three_ways(text)
+    roles = {"W1": "p", "b2": "p", "X": "d", "Y": "d", "Z1": "f", "A3": "f", "J": "l", "dW3": "b"}
+    for name, role in roles.items():
+        colored = set(re.findall(rf'<span class="(\w)">{name}</span>', program))
+        assert colored == {role}, name
+        found = re.findall(r'<mrow class="(\w)">(.*?)</mrow>(?=<|$)', equations)
+        shown = {role for role, inner in found if re.sub(r"[\[\]]", "", plain(inner)) == name}
+        assert shown == {role}, name
+    # Also where a transpose shares the superscript of the layer's number.
+    assert re.search(
+        r'<mrow class="p"><msup><mi>W</mi>[^W]*>T</mi></mrow></msup></mrow>', equations
+    )
+
+
+def test_the_equations_are_mathml_and_the_program_is_the_file(text, made):
+    _, equations, program = three_ways(text)
+    tables = re.findall(r"<math.*?</math>", equations, re.DOTALL)
+    assert len(tables) == 3  # forward, cost, backward
+    rows = [len(ElementTree.fromstring(table).findall("mtable/mtr")) for table in tables]
+    assert rows == [6, 1, 9]
+    code = (made[0] / "backprop.py").read_text(encoding="utf-8")
+    shown = re.search(r'<pre class="named">(.*?)</pre>', program, re.DOTALL)
+    assert shown is not None
+    assert code.endswith(plain(shown[1]) + "\n")
+    assert plain(shown[1]).startswith("import numpy as np\n")
+
+
+def test_the_program_of_the_page_gives_the_gradients_of_the_saved_model(made):
+    scope: dict[str, Any] = {}
+    exec((made[0] / "backprop.py").read_text(encoding="utf-8"), scope)
+    values = load_file(made[0] / "model.safetensors")
+    parameters = {
+        f"{letter}{k + 1}": values[f"{k}.{name}"].astype(np.float64)
+        for k in range(3)
+        for letter, name in (("W", "weight"), ("b", "bias"))
+    }
+    X, _, Y, _ = split()
+    J, grads = scope["forward_backward"](X[:50], Y[:50], **parameters)
+    A = forward(made[0], X[:50])
+    assert J == pytest.approx(-np.mean(Y[:50] * np.log(A) + (1 - Y[:50]) * np.log(1 - A)), rel=1e-5)
+    for name, entry in (
+        ("W1", (20, 3)),
+        ("b1", (7,)),
+        ("W2", (5, 2)),
+        ("W3", (4, 0)),
+        ("b3", (0,)),
+    ):
+        costs = []
+        for sign in (1, -1):
+            moved = {k: v.copy() for k, v in parameters.items()}
+            moved[name][entry] += sign * 1e-5
+            costs.append(scope["forward_backward"](X[:50], Y[:50], **moved)[0])
+        slope = (costs[0] - costs[1]) / 2e-5
+        assert grads[f"d{name}"][entry] == pytest.approx(slope, rel=1e-5, abs=1e-10)
+
+
+def test_the_page_says_how_far_the_derivation_was_from_autodiff(text, made):
+    found = re.search(
+        r"agree with autodiff to ([\d.e-]+) \(9 derivatives, m = 32 and m = 5\)", made[1]
+    )
+    assert found is not None and float(found[1]) < 1e-12
+    said = re.search(r"automatic differentiation was ([\d.e-]+)\.</p>", text)
+    assert said is not None and said[1] == found[1]
 
 
 def test_highlighted_code_is_escaped_and_complete():

@@ -1,8 +1,8 @@
 """The demo: a network learns to read real digits, and a page shows how.
 
 `make` trains the lecture's 64-25-15-1 network on the zeros and ones of scikit-learn's bundled
-digits, checks its gradients, and writes pictures, the model and one offline page into a folder.
-The same seed gives the same numbers, pictures and files.
+digits, checks its gradients, derives its backpropagation, and writes pictures, a NumPy program, the
+model and one offline page into a folder. The same seed gives the same numbers, pictures and files.
 
 `training` knows nothing of pictures, `pictures` nothing of the page, and `page` only texts.
 """
@@ -24,6 +24,7 @@ FILES = (
     "activations.png",
     "digits.png",
     "gradcheck.txt",
+    "backprop.py",
     "model.safetensors",
 )
 
@@ -60,6 +61,7 @@ def make(out: Path, *, seed: int = 0, epochs: int = 40, verbose: bool = True) ->
     say("drawing ...")
     save(outcome.model.state_dict(), out / "model.safetensors", metadata=outcome.metadata())
     write_atomically(out / "gradcheck.txt", outcome.gradient_text().encode("utf-8"))
+    write_atomically(out / "backprop.py", str(outcome.program).encode("utf-8"))
     for name, data in pictures.files(outcome):
         write_atomically(out / name, data)
     write_atomically(out / "index.html", page.html(outcome, pictures.inline(outcome)).encode())

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import keyword
+import re
 import tokenize
+from collections.abc import Mapping
 from html import escape
 from importlib.resources import files
 from itertools import pairwise
@@ -16,6 +18,10 @@ from itertools import pairwise
 import numpy as np
 
 from tinygrad_course import __version__, nn
+from tinygrad_course.derivation.documents import SHEET_STYLE, sections
+from tinygrad_course.derivation.equations import Equations
+from tinygrad_course.derivation.mathml import convert
+from tinygrad_course.derivation.writer import Writer, identifier
 from viz import style
 
 from .pictures import Inline, image_uri
@@ -33,6 +39,8 @@ _DARK = {
     "loss": ("#f0bd5e", "#37290f"),
     "update": ("#b99be6", "#2b2140"),
 }
+# What may stand behind the number of a layer: T, or an exponent.
+_MORE = r"(?:<mspace [^>]*/><m[in][^>]*>[^<]*</m[in]>)?"
 _PLAIN = {
     "ink": (style.INK, "#e8ebf0"),
     "muted": (style.MUTED, "#a3afbf"),
@@ -56,7 +64,7 @@ def html(outcome: Outcome, pictures: Inline) -> str:
         _network(pictures),
         _program(outcome),
         _learning(outcome, pictures),
-        _graph(outcome, pictures),
+        _three_ways(outcome, pictures),
         _gradients(outcome),
         _activations(pictures),
     )
@@ -96,7 +104,7 @@ def _css() -> str:
             lines.append(
                 f'.picture [style*="{kind}: {color}"] {{ {kind}: var(--{name}) !important; }}\n'
             )
-    return sheet + "".join(lines)
+    return sheet + SHEET_STYLE + "".join(lines)
 
 
 def _variables(selector: str, values: dict[str, str]) -> str:
@@ -253,7 +261,12 @@ def _learning(outcome: Outcome, pictures: Inline) -> str:
     )
 
 
-def _graph(outcome: Outcome, pictures: Inline) -> str:
+def _three_ways(outcome: Outcome, pictures: Inline) -> str:
+    """Show forward and backward pass as a picture, as equations and as a program."""
+    roles = _roles(outcome)
+    names = {identifier(name): role for name, role in roles.items()}
+    code = str(outcome.program)
+    code = code[code.index("import numpy") :].rstrip("\n")
     J = outcome.loss.item()
     steps = (
         (
@@ -282,14 +295,64 @@ def _graph(outcome: Outcome, pictures: Inline) -> str:
     )
     told = "".join(f'<li class="{kind}">{text}</li>\n' for kind, text in steps)
     return (
-        "<section>\n<h2>One loss, forward and backward</h2>\n"
-        "<p>Nobody wrote the red half. The framework recorded the blue half while it ran and "
-        "derived the red half from it, with the same rules you find on a formula sheet.</p>\n"
-        f'<div class="story"><ol>\n{told}</ol>\n'
-        f'<figure class="card"><div class="picture">{pictures.graph}</div>'
-        "<figcaption>The files graph.svg and graph.png show it from left to right, for a slide."
-        "</figcaption></figure></div>\n</section>\n"
+        '<section class="broad">\n<h2>The same backpropagation, three ways</h2>\n'
+        "<p>Nobody wrote the red half. The framework recorded the blue half while it ran, and "
+        "derived the red half from it with the rules of a formula sheet. What it derived can be "
+        "drawn, read and run: a name means the same in the picture, in the equations and in the "
+        "program.</p>\n"
+        f'<ol class="told">\n{told}</ol>\n<div class="ways">\n'
+        '<figure class="card"><h3>Draw it</h3>'
+        f'<div class="picture">{pictures.graph}</div>'
+        "<figcaption>The files graph.svg and graph.png show it from left to right, for a slide. "
+        "The picture has every single operation; in the equations, dL, dA[3] and σ′ have "
+        "cancelled to A[3] − Y.</figcaption></figure>\n"
+        f'<div class="column"><div class="card"><h3>Read it</h3>\n'
+        f"{_in_color(sections(outcome.sheet), outcome.sheet, roles)}\n"
+        f'<p class="small muted">{escape(" ".join(outcome.sheet.remarks))}</p></div>\n'
+        '<div class="card"><h3>Run it</h3>\n'
+        f'<pre class="named">{highlight(code, names)}</pre>\n'
+        '<p class="small muted">The file backprop.py, which needs NumPy only, and runs for any '
+        "number m of images.</p></div>\n"
+        f'<p class="verified">{escape(_sentence(outcome))}</p></div>\n</div>\n</section>\n'
     )
+
+
+def _sentence(outcome: Outcome) -> str:
+    """Say how far equations and program are from automatic differentiation."""
+    found = outcome.verified
+    counts = " and ".join(f"m = {m}" for m in found.counts)
+    return (
+        "Checked when this page was made: the equations were read back and the program was run, on "
+        f"random numbers and with {counts}. The largest difference of a derivative from automatic "
+        f"differentiation was {found.largest:.1e}."
+    )
+
+
+def _roles(outcome: Outcome) -> dict[str, str]:
+    """Return the colour of each name: that of the picture."""
+    d = outcome.sheet.derivation
+    roles = {leaf.name: "p" if leaf.role == "parameter" else "d" for leaf in d.leaves}
+    kinds = {"forward": "f", "cost": "l", "backward": "b"}
+    return roles | {line.name: kinds[line.section] for line in d.lines}
+
+
+def _in_color(markup: str, sheet: Equations, roles: dict[str, str]) -> str:
+    """Return equations with each name in its colour."""
+    d = sheet.derivation
+    writer = Writer(d, "latex")
+    of = {line.name: line.of for line in d.lines}
+    colors = {convert(writer.symbol(name, of.get(name))): role for name, role in roles.items()}
+    # The longest first: dZ[1] holds Z[1]. A transpose or a power shares the superscript.
+    end = "</mrow></msup>"
+    names = "|".join(
+        re.escape(name.removesuffix(end)) + (_MORE + end if name.endswith(end) else "")
+        for name in sorted(colors, key=len, reverse=True)
+    )
+
+    def colored(found: re.Match[str]) -> str:
+        return f'<mrow class="{colors[re.sub(_MORE + end, end, found[0])]}">{found[0]}</mrow>'
+
+    return re.sub(names, colored, markup)
 
 
 def _gradients(outcome: Outcome) -> str:
@@ -345,8 +408,12 @@ def _size(shape: tuple[int, ...]) -> str:
 # --- the program in colours -----------------------------------------------------------------------
 
 
-def highlight(source: str) -> str:
+def highlight(source: str, names: Mapping[str, str] | None = None) -> str:
     r"""Return Python source as markup: keywords, texts, numbers and comments in `span` elements.
+
+    Args:
+        source: the program.
+        names: classes of further elements, for names of the program.
 
     >>> highlight("for x in [1]:\n    pass  # <b>\n").splitlines()[0]
     '<span class="k">for</span> x <span class="k">in</span> [<span class="n">1</span>]:'
@@ -356,7 +423,7 @@ def highlight(source: str) -> str:
         starts.append(starts[-1] + len(line))
     pieces: list[tuple[int, int, str]] = []
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        kind = _kind(token)
+        kind = _kind(token, names or {})
         if kind:
             (row, column), (last_row, last_column) = token.start, token.end
             pieces.append((starts[row - 1] + column, starts[last_row - 1] + last_column, kind))
@@ -368,8 +435,8 @@ def highlight(source: str) -> str:
     return "".join(marked)
 
 
-def _kind(token: tokenize.TokenInfo) -> str:
-    if token.type == tokenize.NAME and keyword.iskeyword(token.string):
-        return "k"
+def _kind(token: tokenize.TokenInfo, names: Mapping[str, str]) -> str:
+    if token.type == tokenize.NAME:
+        return "k" if keyword.iskeyword(token.string) else names.get(token.string, "")
     kinds = {tokenize.STRING: "s", tokenize.NUMBER: "n", tokenize.COMMENT: "c"}
     return kinds.get(token.type, "")

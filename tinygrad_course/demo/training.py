@@ -15,6 +15,9 @@ from tinygrad_course import nn
 from tinygrad_course.checking.report import GradientReport
 from tinygrad_course.creation import tensor
 from tinygrad_course.data import course, train_test_split
+from tinygrad_course.derivation.equations import Equations, equations
+from tinygrad_course.derivation.source import Program, source
+from tinygrad_course.derivation.verify import Verification, verify
 from tinygrad_course.gradcheck import check_gradients
 from tinygrad_course.random import manual_seed
 from tinygrad_course.tensor import Tensor
@@ -72,6 +75,9 @@ class Outcome:
         training, test: loss and accuracy.
         loss: the loss of one batch, with the graph behind it.
         report: the gradient check of that loss.
+        sheet: the equations of its forward and backward pass.
+        program: the same in NumPy.
+        verified: both compared with automatic differentiation.
     """
 
     seed: int
@@ -88,6 +94,9 @@ class Outcome:
     test: dict[str, float]
     loss: Tensor
     report: GradientReport
+    sheet: Equations
+    program: Program
+    verified: Verification
 
     @property
     def truth(self) -> Array:
@@ -142,6 +151,7 @@ class Outcome:
             f"gradient check {verdict}: all {self.report.entries} entries of "
             f"{len(self.report)} parameters, difference {self.report.difference:.2e}"
         )
+        lines.append(str(self.verified))
         return lines
 
     def gradient_text(self) -> str:
@@ -193,6 +203,8 @@ def train(*, seed: int = 0, epochs: int = 40, verbose: Any = False) -> Outcome:
         J: Tensor = measure(model(x), y)
         return J
 
+    J = loss()
+    program = source(J)
     return Outcome(
         seed=seed,
         epochs=epochs,
@@ -206,6 +218,9 @@ def train(*, seed: int = 0, epochs: int = 40, verbose: Any = False) -> Outcome:
         probability=predict(model, X_test).numpy().reshape(-1),
         training=evaluate(model, X_train, Y_train, loss="bce", metrics="accuracy"),
         test=evaluate(model, X_test, Y_test, loss="bce", metrics="accuracy"),
-        loss=loss(),
+        loss=J,
         report=check_gradients(loss, model, max_entries=None),
+        sheet=equations(J),
+        program=program,
+        verified=verify(program),
     )

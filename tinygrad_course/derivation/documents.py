@@ -73,9 +73,14 @@ SHEET_STYLE = """\
 .sheet math { font-family: "Latin Modern Math", "STIX Two Math", "Cambria Math", "XITS Math",
   "Libertinus Math", "DejaVu Math TeX Gyre", math; font-size: 1.12em; }
 .sheet math[display="block"] { display: block math; width: max-content; margin: 0; }
-.sheet mtd { padding: 0.28em 0.2em; math-style: normal; }
+.sheet mtd { padding: 0.32em 0.2em; math-style: normal; }
+.sheet mfrac { padding: 0 0.1em; }
 .sheet mtext { color: var(--muted); font: 0.85rem/1.4 system-ui, "Segoe UI", "Liberation Sans",
   Arial, sans-serif; padding-left: 1.5em; }
+@media (max-width: 30rem) {
+  .sheet { padding-left: 0.8rem; }
+  .sheet math { font-size: 1em; }
+}
 """
 """How a browser shows `sections`; the colours are variables that the page defines."""
 

@@ -353,7 +353,7 @@ class _Program:
         below.append(inspect.getsource(self_check.package_check).rstrip())
         below.append('if __name__ == "__main__":\n    raise SystemExit(0 if check() else 1)')
         title = "Backpropagation, to be filled in." if blank else "Backpropagation, filled in."
-        told = "rng" in self.data
+        told = ["rng is a np.random.Generator, or the seed of one."] * ("rng" in self.data)
         doc = f"{self.s.documentation(title, told)}\n\n{self._task(blank)}"
         below[0] = f"{_BELOW}\n\n{below[0]}"
         text = layout.module(doc, helpers_of("\n\n".join(functions)), [*functions, *below])
