@@ -342,6 +342,24 @@ def test_only_the_parameters_asked_for_are_updated():
     np.testing.assert_array_equal(trained["W2"], parameters["W2"])
 
 
+@pytest.mark.parametrize("style", ["course", "exact"])
+def test_derivatives_of_values_in_between(style):
+    """The course's dZ is m times the derivative of the mean."""
+    made = model("deep_rows")
+    data = made.data(6)
+    X, Y = (tc.tensor(value, name=name) for name, value in data.items())
+    layers = [nn.Dense(3, 4, activation="tanh"), nn.Dense(4, 1)]
+    hidden = layers[0](X)
+    hidden.name = "H"
+    loss = nn.BCEWithLogitsLoss()(layers[1](hidden), Y)
+    (expected,) = tc.autograd.grad(loss, [hidden], retain_graph=True)
+    for wrt in ([hidden, layers[1].W], ["H"]):
+        found = source(loss, wrt=wrt, style=style).evaluate()
+        factor = 6 if style == "course" else 1
+        np.testing.assert_allclose(found["dH"], factor * expected.numpy(), rtol=1e-12)
+        assert len(found) == 1 + len(wrt)
+
+
 def test_numbers_of_the_cost_are_arguments_with_defaults():
     made = model("lambda")
     loss = made.graph(5)

@@ -110,7 +110,11 @@ def _captured(source: Any, wrt: Any) -> tuple[Graph, set[int] | None]:
     if any(isinstance(w, str) for w in listed):
         graph = Graph.of(source, backward=True)
         return graph, _wanted(graph, wrt)
-    return Graph.of(source, backward=True, wrt=wrt), None
+    graph = Graph.of(source, backward=True, wrt=wrt)
+    if all(isinstance(w, Tensor) and w._node is None for w in listed):
+        return graph, None
+    # Of a computed tensor: by what the capture marked.
+    return graph, {n.index for n in graph if n.grad and graph[n.grad].role == "gradient"}
 
 
 def _wanted(graph: Graph, wrt: Any) -> set[int]:

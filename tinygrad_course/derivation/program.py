@@ -227,10 +227,11 @@ def broken(before: str, node: ast.expr, width: int = WIDTH) -> list[str]:
         return [line]
     if isinstance(node, (ast.Call, ast.List, ast.Tuple)):
         return _opened(before, node, width)
-    if width < len(INDENT) or not isinstance(node, (ast.BinOp, ast.UnaryOp)):
+    if isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Call):
+        return broken(before + _OPERATORS[type(node.op)][0], node.operand, width)
+    if not isinstance(node, ast.BinOp):
         return [line]  # nothing to break at
-    is_product = isinstance(node, ast.BinOp) and _OPERATORS[type(node.op)][1] == _PRODUCT
-    if isinstance(node, ast.BinOp) and is_product and len(_chain(node)) == 2:
+    if _OPERATORS[type(node.op)][1] == _PRODUCT and len(_chain(node)) == 2:
         # Of two factors, what stands in brackets at the end is opened: J = (1 / m) * np.sum(
         opened = _opened_at_end(before, node, width)
         if opened and all(len(part) <= width for part in opened):

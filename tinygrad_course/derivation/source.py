@@ -341,9 +341,13 @@ def _trimmed(statements: list[Statement]) -> list[Statement]:
 
 
 def gradients_of(d: Derivation) -> list[Line]:
-    """Return the lines that a program returns as gradients: the derivatives of leaves."""
-    leaves = {node.name for node in d.graph if node.op is None}
-    found = {line.of: line for line in d.lines if line.section == "backward" and line.of in leaves}
+    """Return the lines that a program returns as gradients: those of leaves, or those asked for."""
+    wanted = d.simplifier.wanted
+    if wanted is None:
+        names = {node.name for node in d.graph if node.op is None}
+    else:
+        names = {d.simplifier.original[i].name for i in wanted}
+    found = {line.of: line for line in d.lines if line.section == "backward" and line.of in names}
     return list(found.values())
 
 
@@ -381,8 +385,9 @@ class Spelling:
 
     def in_order(self, gradients: Sequence[Line]) -> list[str]:
         """Return the names of gradients in the order of the arguments."""
-        by_leaf = {g.of: self.names[g.name] for g in gradients}
-        return [by_leaf[leaf.name] for leaf in self.leaves if leaf.name in by_leaf]
+        order = {leaf.name: k for k, leaf in enumerate(self.leaves)}
+        ordered = sorted(gradients, key=lambda g: order.get(str(g.of), -1))
+        return [self.names[g.name] for g in ordered]
 
     def section(self, name: str) -> list[Statement]:
         """Return the statements of a section, below its title."""
