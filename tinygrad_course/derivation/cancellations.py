@@ -1,8 +1,8 @@
 """The cancellations learners meet: dZ = A − Y, and how it comes about.
 
 They are rules as in `rules`, for the backward pass, and the only ones that look through a named
-derivative: dA = (A − Y)/(A (1 − A)) has a name, and yet dZ = dA · A (1 − A) is A − Y. They hold up to
-three things that courses take for granted too: a guard against division by zero, such as
+derivative: dA = (A − Y)/(A (1 − A)) has a name, and yet dZ = dA · A (1 − A) is A − Y. They hold up
+to three things that courses take for granted too: a guard against division by zero, such as
 ``max(a (1 − a), 1e-12)``, cancels with what it guards; a factor cancels with its divisor also where
 both are 0; and labels that sum to 1 for each example go on doing so (`Rewriter.assumed` notes it).
 """
@@ -52,12 +52,12 @@ def _guards(r: Rewriter, bottom: int, factor: int) -> bool:
 def _logistic(r: Rewriter, x: int, factor: int) -> int | None:
     """((1 − y)/(1 − a) − y/a) · a (1 − a) = a − y."""
     over: dict[int, tuple[float, int]] = {}
-    for sign, part in zip((1, -1 if r.is_op(x, "sub") else 1), r.inputs(x), strict=True):
+    for plus, part in zip((1, -1 if r.is_op(x, "sub") else 1), r.inputs(x), strict=True):
         c, core = r.split(part)
         if not r.is_op(core, "div") or c.powers or abs(c.number) != 1:
             return None
         top, bottom = r.inputs(core)
-        over[bottom] = (sign * c.number, top)
+        over[bottom] = (plus * c.number, top)
     for a, b in (r.inputs(factor), r.inputs(factor)[::-1]):
         if set(over) != {a, b} or not _is_one_less(r, b, a):
             continue
@@ -129,7 +129,7 @@ def _exp_of_log_softmax(r: Rewriter, op: str, inputs: Inputs, params: Params) ->
 
 @rule("mul", backward=True)
 def _opened_bracket(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
-    """a (y/a ± q) = y ± a q: in a softmax under a logarithm."""
+    """Open a bracket, a (y/a ± q) = y ± a q: in a softmax under a logarithm."""
     for x, factor in (inputs, inputs[::-1]):
         if not r.is_op(x, "add", "sub"):
             continue

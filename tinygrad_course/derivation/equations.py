@@ -6,7 +6,9 @@ lines, its LaTeX and its MathML, and shows itself in a notebook.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import textwrap
+import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +16,11 @@ from .. import errors
 from ..graph import Graph
 from ..tensor import Tensor
 from . import mathml
-from .layers import GeneralForm, titles
+from .documents import words
+from .layers import GeneralForm
 from .lines import SECTIONS, Derivation, Line, derive
 from .notation import NOTATIONS, names_in, relayout
-from .steps import reasons
+from .steps import Reason, reasons
 from .writer import Writer
 
 FORMS = ("text", "latex", "mathml", "markdown")
@@ -39,7 +42,10 @@ class Row:
         text: the equation.
         latex: its two sides in LaTeX.
         shape: its shape, in symbols and numbers, or empty.
-        remark: a value or a reason, or empty.
+        remark: a value such as ``= 33``, or for which layers it holds, or empty.
+        reason: where a derivative comes from, to be written below it, or empty: as text, and with
+            LaTeX between dollar signs.
+        section: the part it belongs to, one of `SECTIONS`, or empty.
     """
 
     line: Line | None
@@ -47,6 +53,8 @@ class Row:
     latex: tuple[str, str]
     shape: str = ""
     remark: str = ""
+    reason: Reason = ("", "")
+    section: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,8 +91,7 @@ class Equations(str):
         return sheet
 
     def _section(self, name: str) -> list[str]:
-        rows = [row for block in self.blocks for row in block.rows if row.line is not None]
-        return [r.text for r in rows if r.line is not None and r.line.section == name]
+        return [row.text for block in self.blocks for row in block.rows if row.section == name]
 
     @property
     def forward(self) -> list[str]:
@@ -182,14 +189,14 @@ def equations(
         ...            for v, n in ((5.0, "a"), (3.0, "b"), (2.0, "c")))
         >>> print(tc.equations(3 * (a + b * c)))
         Forward propagation
-          u = b c        = 6
-          v = a + u      = 11
-          J = 3 v        = 33
+          u = b c    = 6
+          v = a + u  = 11
+          J = 3 v    = 33
         <BLANKLINE>
         Backward propagation
           dJ/dv = 3
-          dJ/du = dJ/dv    = 3
           dJ/da = dJ/dv    = 3
+          dJ/du = dJ/dv    = 3
           dJ/db = dJ/du c  = 6
           dJ/dc = dJ/du b  = 9
     """
@@ -212,8 +219,10 @@ def equations(
     if layers == "general":
         general = GeneralForm(derivation, derive(source, wrt, mean, simplify, links))
         parts = [
-            Block(title, tuple(Row(None, text, (left, right)) for text, left, right in rows))
-            for title, rows in titles(general)
+            Block(
+                title, tuple(Row(None, x.text, x.latex, "", x.remark, section=name) for x in rows)
+            )
+            for title, name, rows in general.parts()
             if rows
         ]
         return Equations(derivation, parts, _remarks(derivation) + general.remarks, form)
@@ -231,7 +240,7 @@ def _blocks(
     derivation: Derivation, names: dict[str, str], shapes: bool, steps: bool
 ) -> list[Block]:
     text, latex = (Writer(derivation, form, names) for form in ("text", "latex"))
-    why = reasons(derivation, text) if steps else {}
+    why = reasons(derivation, (text, latex)) if steps else {}
     values = derivation.evaluate() if derivation.scalar and _known(derivation) else {}
     blocks = []
     for section in SECTIONS:
@@ -240,13 +249,14 @@ def _blocks(
             if line.section != section:
                 continue
             written = text.equation(line)
-            remark = why.get(line.name, "")
+            remark = ""
             if line.name in values:
-                number = _number(values[line.name])
+                number = f"{float(values[line.name]):.6g}".replace("e-0", "e-")
                 remark = "" if written.endswith(f" = {number}") else f"= {number}"
             pair = (latex.left(line), latex.right(line))
-            shape = _shape(derivation, line) if shapes else ""
-            rows.append(Row(line, written, pair, shape, remark))
+            shape = shape_text(derivation, line.index) if shapes else ""
+            reason = why.get(line.name, ("", ""))
+            rows.append(Row(line, written, pair, shape, remark, reason, section))
         if rows:
             title = STEP_TITLE if steps and section == "backward" else TITLES[section]
             blocks.append(Block(title, tuple(rows)))
@@ -257,15 +267,6 @@ def _blocks(
 
 def _known(derivation: Derivation) -> bool:
     return all(n.value is not None for n in derivation.leaves)
-
-
-def _number(value: Any) -> str:
-    text = f"{float(value):.6g}"
-    return text
-
-
-def _shape(derivation: Derivation, line: Line) -> str:
-    return shape_text(derivation, line.index)
 
 
 def shape_text(derivation: Derivation, index: int) -> str:
@@ -293,15 +294,48 @@ def _sizes_text(derivation: Derivation) -> str:
 
 
 def _remarks(derivation: Derivation) -> list[str]:
-    found = list(derivation.notes)
-    if any(line.scale for line in derivation.lines):
-        found.insert(
-            0,
-            "As in the course, the derivatives of what is computed from data (dZ, dA) are those of "
-            "the sum of the losses, m times those of J; the 1/m stands in the parameters' "
-            "gradients.",
-        )
-    return found
+    """Return the notes: whose derivatives these are, what was taken for granted, rare functions."""
+    found = [_convention(derivation)] if any(x.scale for x in derivation.lines) else []
+    found += derivation.notes
+    ops = {op.name for node in derivation.graph if (op := node.op) is not None}
+    return found + [meaning for name, meaning in _GLOSSARY.items() if name in ops]
+
+
+def _convention(derivation: Derivation) -> str:
+    """Say where the 1/m is, with the names of this model."""
+    summed = _stems(x.name for x in derivation.lines if x.scale and x.of is not None)
+    divided = _stems(
+        x.name
+        for x in derivation.lines
+        if x.of is not None and not x.scale and "count" in _operations(derivation, x)
+    )
+    which = "is the derivative" if len(summed) == 1 else "are derivatives"
+    place = f"; the 1/m of the mean stands in {_listed(divided)}" if divided else ""
+    return f"As in the course, {_listed(summed)} {which} of the sum of the losses{place}."
+
+
+def _operations(derivation: Derivation, line: Line) -> set[str]:
+    nodes = (derivation.graph[i] for i in derivation.body(line))
+    return {node.op.name for node in nodes if node.op is not None}
+
+
+def _stems(names: Iterable[str]) -> list[str]:
+    """Return names without the numbers of their layers, each once."""
+    return list(dict.fromkeys(name.partition("[")[0] for name in names))
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+# What an equation may hold that no lecture shows.
+_GLOSSARY = {
+    "one_hot": "one_hot(Y) has a 1 for the class of each example, and 0 for the others.",
+    "bernoulli_mask": "mask(A, keep=p) is drawn at random: 1/p with probability p, else 0.",
+    "place": "place(G, E, [i]) has the shape of E: G where [i] picks from E, added up where it "
+    "picks the same twice, and 0 elsewhere.",
+    "scatter_into": "scatter_into(A, i, B, axis) is A with B added where i picks along the axis.",
+}
 
 
 # --- the forms ----------------------------------------------------------------------------------
@@ -311,22 +345,34 @@ def to_text(blocks: Sequence[Block], remarks: Sequence[str]) -> str:
     """Write a sheet as text."""
     parts = []
     for block in blocks:
-        widths = [max((len(x) for x in column), default=0) for column in (
-            [r.text for r in block.rows], [r.shape for r in block.rows])]  # fmt: skip
+        columns = [[r.text for r in block.rows], [r.shape for r in block.rows]]
+        widths = [max(map(_width, column), default=0) for column in columns]
         lines = [block.title]
         for r in block.rows:
-            line = f"  {r.text:<{widths[0]}}  {r.shape:<{widths[1]}}  {r.remark}"
-            lines.append(line.replace(" " * 4 + r.remark, "  " + r.remark).rstrip()
-                         if not r.shape and r.remark else line.rstrip())  # fmt: skip
+            cells = [_padded(r.text, widths[0]), _padded(r.shape, widths[1]), r.remark]
+            lines.append("  " + "  ".join(cell for cell in cells if cell).rstrip())
+            lines += _wrapped(r.reason[0], " " * 6)
         parts.append("\n".join(lines))
-    parts += [_wrapped(f"Note: {remark}") for remark in remarks]
+    parts += ["\n".join(_wrapped(f"Note: {x}", "", "  ")) for x in remarks]
     return "\n\n".join(parts)
 
 
-def _wrapped(text: str) -> str:
-    import textwrap
+def _width(text: str) -> int:
+    """Return how many columns a text takes; the tilde of Z̃ takes none."""
+    return sum(not unicodedata.combining(letter) for letter in text)
 
-    return "\n".join(textwrap.wrap(text, 88, subsequent_indent="  "))
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _width(text))
+
+
+def _wrapped(text: str, indent: str, hanging: str | None = None) -> list[str]:
+    """Return the lines of a sentence; formulas may be broken at their spaces."""
+    later = indent if hanging is None else hanging
+    return textwrap.wrap(
+        text, 88, initial_indent=indent, subsequent_indent=later,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def _latex_rows(block: Block) -> list[str]:
@@ -334,22 +380,18 @@ def _latex_rows(block: Block) -> list[str]:
     for r in block.rows:
         left, right = r.latex
         row = f"{left} &= {right}" if right else left
-        more = [part for part in (r.shape, r.remark) if part]
-        if more:
-            row += r" && \text{" + _latex_text(", ".join(more)) + "}"
-        rows.append(row)
+        more = ", ".join(words(part) for part in (r.shape, r.remark) if part)
+        rows.append(rf"{row} && \text{{{more}}}" if more else row)
+        if r.reason[1]:
+            rows.append(rf"&\quad \text{{\small {r.reason[1]}}}")
     return rows
-
-
-def _latex_text(text: str) -> str:
-    return text.replace("\\", "").replace("_", r"\_").replace("%", r"\%").replace("&", r"\&")
 
 
 def to_latex(blocks: Sequence[Block], remarks: Sequence[str]) -> str:
     """Write a sheet as one LaTeX environment."""
     rows = []
     for block in blocks:
-        rows.append(rf"&\textbf{{{_latex_text(block.title)}}}")
+        rows.append(rf"&\textbf{{{words(block.title)}}}")
         rows += _latex_rows(block)
     body = " \\\\\n".join(rows)
     return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
@@ -361,14 +403,14 @@ def to_markdown(blocks: Sequence[Block], remarks: Sequence[str]) -> str:
     for block in blocks:
         body = " \\\\\n".join(_latex_rows(block))
         parts.append(f"**{block.title}**\n\n$$\n\\begin{{aligned}}\n{body}\n\\end{{aligned}}\n$$")
-    parts += [f"*Note: {remark}*" for remark in remarks]
+    parts += [f"*Note: {remark}*".replace("_", r"\_") for remark in remarks]
     return "\n\n".join(parts) + "\n"
 
 
 def to_mathml(blocks: Sequence[Block], remarks: Sequence[str]) -> str:
     """Write a sheet as MathML: one table of equations per part."""
     tables = [
-        mathml.table(block.title, [(r.latex[0], r.latex[1], r.shape, r.remark) for r in block.rows])
+        mathml.table(block.title, [(*r.latex, r.shape, r.remark, r.reason[1]) for r in block.rows])
         for block in blocks
     ]
     return "\n".join(tables + [mathml.paragraph(f"Note: {r}") for r in remarks])

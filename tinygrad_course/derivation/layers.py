@@ -8,19 +8,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NoReturn
 
 from .. import errors
 from .lines import Derivation, Line
 from .writer import Writer
 
 _NUMBER = re.compile(r"\[(\d+)\]")
-_INDEXED = re.compile(r"(d?)(\D+)\[(\d+)\]")
+_INDEXED = re.compile(r"\D+\[(\d+)\]")
 
-# Of a layer: as courses list them.
-_ORDER = ("Z", "A", "dZ", "dW", "db", "dA")
 
-Written = tuple[str, str, str]
-"""An equation as text, and its two sides in LaTeX."""
+@dataclass(frozen=True)
+class Written:
+    """An equation as text, its two sides in LaTeX, and for which layers it holds."""
+
+    text: str
+    latex: tuple[str, str]
+    remark: str = ""
+
+    @property
+    def left(self) -> str:
+        """What it defines, as text."""
+        return self.text.partition(" = ")[0]
 
 
 class GeneralForm:
@@ -33,7 +43,8 @@ class GeneralForm:
     Attributes:
         forward, backward: the equations of layer l.
         cost, start: the cost, and the derivative that the backward pass starts from.
-        remarks: what g is in each layer, and what the backward pass reads.
+        activations: what g is in each layer.
+        remarks: what the backward pass reads.
 
     Raises:
         GraphError: no numbered layers, or layers that differ.
@@ -45,86 +56,149 @@ class GeneralForm:
         names = {self.data: "A[0]"} if self.data is not None else {}
         self.writers = [Writer(derivation, form) for form in ("text", "latex")]
         self.first = [Writer(derivation, form, names) for form in ("text", "latex")]
-        numbers = [_layer_of(line) for line in derivation.lines]
+        numbers = [_layer_of(line.name) for line in derivation.lines]
         self.last = max((n for n in numbers if n is not None), default=0)
         if self.last < 1 or self.data is None:
             raise errors.GraphError(
                 "equations: the general form needs numbered layers (Z[1], A[1], …), as nn.Dense in "
                 "an nn.Sequential gives them. Use layers='all'."
             )
-        self.forward: list[Written] = []
-        self.backward: list[Written] = []
         self.cost: list[Written] = []
         self.start: list[Written] = []
-        per_layer = self._sort()
-        self._check(per_layer)
-        self.remarks = self._activations(named)
+        layers = self._sort()
+        self.forward = self._joined(layers["forward"])
+        self.backward = self._joined(layers["backward"])
+        self.activations = self._activations(named)
+        parameters = [n.name for n in derivation.leaves if n.role == "parameter"]
+        stems = dict.fromkeys(name.partition("[")[0] for name in parameters)
+        kept = ", ".join(["Z[l]", "A[l-1]", *(f"{stem}[l]" for stem in list(stems)[:-1])])
+        self.remarks = [
+            f"The forward pass keeps {kept} and {list(stems)[-1]}[l] (the cache) for the backward "
+            "pass."
+        ]
 
-    def _sort(self) -> dict[tuple[str, int], list[Written]]:
+    def parts(self) -> list[tuple[str, str, list[Written]]]:
+        """Return the parts of the sheet: title, section and equations."""
+        forward = f"Forward propagation, for l = 1, …, L, with A[0] = {self.data}"
+        return [
+            (forward, "forward", self.forward),
+            ("Cost", "cost", self.cost),
+            ("Backward propagation starts from", "backward", self.start),
+            ("Backward propagation, for l = L, …, 1", "backward", self.backward),
+            (f"Activations of the L = {self.last} layers", "", self.activations),
+        ]
+
+    # --- layers -----------------------------------------------------------------------------
+
+    def _sort(self) -> dict[str, dict[int, list[Written]]]:
         """Write each line for its layer, with l in place of the number."""
-        found: dict[tuple[str, int], list[Written]] = {}
+        layers: dict[str, dict[int, list[Written]]] = {"forward": {}, "backward": {}}
+        derivatives = {x.name for x in self.d.lines if x.of is not None}
         for line in self.d.lines:
-            layer = _layer_of(line)
-            output = line.name in (f"dA[{self.last}]",) or (
-                line.name == f"dZ[{self.last}]" and f"dA[{self.last}]" not in self.d.by_name
-            )
-            softmax = line.name.startswith("A[") and "g[" not in self.writers[0].right(line)
-            if line.section == "cost" or layer is None or softmax:
+            layer = _layer_of(line.name)
+            reads = self.d.reads(line)
+            # A softmax mixes the units of its layer, so it is no g[l].
+            output = line.name == f"A[{self.last}]" and "g[" not in self.writers[0].right(line)
+            if line.section == "cost" or output:
                 self.cost.append(self._written(line, self.last, "L"))
-            elif output:
+                continue
+            if layer is None:
+                self._refuse(line, "belongs to no layer")
+            if line.section == "forward":
+                layers["forward"].setdefault(layer, []).append(self._written(line, layer, "l"))
+            elif not derivatives.intersection(reads):
                 self.start.append(self._written(line, self.last, "L"))
             else:
-                if line.name.startswith("dA["):
-                    layer += 1  # dA[l-1] is computed in the backward pass of layer l
-                found.setdefault((line.section, layer), []).append(self._written(line, layer, "l"))
-        return found
+                # dA[l-1] is computed in the backward pass of layer l.
+                layer = max(n for name in (line.name, *reads) if (n := _layer_of(name)))
+                layers["backward"].setdefault(layer, []).append(self._written(line, layer, "l"))
+        return layers
 
-    def _check(self, per_layer: dict[tuple[str, int], list[Written]]) -> None:
-        """Take the equations of the last layers as the general ones, if all agree with them."""
-        for section, target in (("forward", self.forward), ("backward", self.backward)):
-            target += per_layer.get((section, max(self.last, 1)), [])
-            target += [w for w in per_layer.get((section, 1), []) if w not in target]
-            known = {text for text, *_ in target}
-            if section == "backward" and self.last > 1:
-                # Where softmax gives dZ[L] at once, the other layers have the line for dZ[l].
-                extra = [w for w in per_layer.get((section, 1), []) if w[0].startswith("dZ[l]")]
-                target[:] = extra[:1] + [w for w in target if not w[0].startswith("dZ[l]")]
-                known |= {text for text, *_ in target}
-            target.sort(key=_place)
-            for layer in range(1, self.last + 1):
-                for text, *_ in per_layer.get((section, layer), []):
-                    if text not in known:
-                        raise errors.GraphError(
-                            f"equations: layer {layer} has {text}, unlike the others, so there is "
-                            "no general form. Use layers='all'."
-                        )
+    def _joined(self, layers: dict[int, list[Written]]) -> list[Written]:
+        """Return the equations that hold for all layers, and those that hold for all but one."""
+        found: dict[str, Written] = {}
+        where: dict[str, set[int]] = {}
+        order: list[str] = []
+        for layer, equations in layers.items():
+            place = 0
+            for equation in equations:
+                known = found.setdefault(equation.left, equation)
+                if known.text != equation.text:
+                    self._refuse(equation, f"holds for layer {layer} only")
+                where.setdefault(equation.left, set()).add(layer)
+                # What only some layers have stands after what comes before it there.
+                if equation.left not in order:
+                    order.insert(place, equation.left)
+                place = order.index(equation.left) + 1
+        every = set(range(1, self.last + 1))
+        for left, own in where.items():
+            if own == every - {self.last}:
+                found[left] = replace(found[left], remark="for l < L")
+            elif own not in (every, every - {1}):
+                listed = ", ".join(map(str, sorted(own)))
+                self._refuse(found[left], f"holds for layer {listed} only")
+        return [found[left] for left in order]
+
+    def _refuse(self, equation: Line | Written, why: str) -> NoReturn:
+        text = equation.name if isinstance(equation, Line) else equation.text
+        raise errors.GraphError(
+            f"equations: {text} {why}, so there is no general layer l. Use layers='all'."
+        )
 
     def _written(self, line: Line, layer: int, letter: str) -> Written:
         text, latex = self.first if layer == 1 and letter == "l" else self.writers
-        return (
+        return Written(
             _general(text.equation(line), layer, letter),
-            _general(latex.left(line), layer, letter),
-            _general(latex.right(line), layer, letter),
+            (
+                _general(latex.left(line), layer, letter),
+                _general(latex.right(line), layer, letter),
+            ),
         )
 
-    def _activations(self, named: Derivation) -> list[str]:
-        writer = Writer(named)
-        parts = []
+    # --- activations ------------------------------------------------------------------------
+
+    def _activations(self, named: Derivation) -> list[Written]:
+        """Say what g[l] and its derivative are; layers that share them are taken together."""
+        writers = [Writer(named, form) for form in ("text", "latex")]
+        groups: dict[tuple[Written, ...], list[int]] = {}
         for layer in range(1, self.last + 1):
-            forward = named.by_name.get(f"A[{layer}]")
-            if forward is None:
-                continue
-            part = f"g[{layer}] = {writer.right(forward).split('(')[0]}"
-            backward = named.by_name.get(f"dZ[{layer}]")
-            factor = f"{writer.symbol(f'dA[{layer}]', f'A[{layer}]')} * "
-            if backward is not None and writer.right(backward).startswith(factor):
-                slope = writer.right(backward)[len(factor) :]
-                part += f", g[{layer}]′(Z[{layer}]) = {slope}"
-            parts.append(part)
-        cached = (
-            "The forward pass keeps Z[l], A[l-1], W[l] and b[l] (the cache) for the backward pass."
-        )
-        return [f"L = {self.last} layers. " + "; ".join(parts) + ".", cached]
+            equations = _activation(named, writers, layer)
+            if equations:
+                groups.setdefault(equations, []).append(layer)
+        return [
+            replace(equation, remark=f"for l = {', '.join(map(str, layers))}")
+            for equations, layers in groups.items()
+            for equation in equations
+        ]
+
+
+def _activation(d: Derivation, writers: Sequence[Writer], layer: int) -> tuple[Written, ...]:
+    """Return g[l](Z[l]) = …, and g[l]′(Z[l]) = … where dZ[l] is dA[l] times it."""
+    forward, backward = d.by_name.get(f"A[{layer}]"), d.by_name.get(f"dZ[{layer}]")
+    if forward is None:
+        return ()
+    text, latex = (_general(w.right(forward), layer, "l") for w in writers)
+    found = [Written(f"g[l](Z[l]) = {text}", ("g^{[l]}(Z^{[l]})", latex))]
+    slopes = []
+    for w, times in zip(writers, (" * ", r" \odot "), strict=True):
+        factor = w.symbol(f"dA[{layer}]", f"A[{layer}]") + times
+        right = w.right(backward) if backward is not None else ""
+        if right.startswith(factor):
+            slopes.append(_general(_bare(right[len(factor) :]), layer, "l"))
+    if len(slopes) == 2:
+        text, latex = slopes
+        found.append(Written(f"g[l]′(Z[l]) = {text}", (r"g^{[l]\prime}(Z^{[l]})", latex)))
+    return tuple(found)
+
+
+def _bare(text: str) -> str:
+    """Return 1 - A² for (1 - A²); a comparison keeps its brackets."""
+    for opening, closing in (("(", ")"), (r"\left(", r"\right)")):
+        inner = text[len(opening) : -len(closing)]
+        whole = text.startswith(opening) and text.endswith(closing)
+        if whole and not re.search("[()<>]", inner.replace(r"\left(", "").replace(r"\right)", "")):
+            return inner
+    return text
 
 
 def _general(equation: str, layer: int, letter: str) -> str:
@@ -137,15 +211,9 @@ def _general(equation: str, layer: int, letter: str) -> str:
     return _NUMBER.sub(relative, equation)
 
 
-def _place(written: Written) -> int:
-    """Return where courses list an equation: Z, A; dZ, dW, db, dA."""
-    name = written[0].split("[")[0].replace("∂J/∂", "d")
-    return _ORDER.index(name) if name in _ORDER else len(_ORDER)
-
-
-def _layer_of(line: Line) -> int | None:
-    match = _INDEXED.fullmatch(line.name)
-    return int(match[3]) if match else None
+def _layer_of(name: str) -> int | None:
+    match = _INDEXED.fullmatch(name)
+    return int(match[1]) if match else None
 
 
 def _data_of_first_layer(derivation: Derivation) -> str | None:
@@ -154,14 +222,3 @@ def _data_of_first_layer(derivation: Derivation) -> str | None:
         return None
     data = {n.name for n in derivation.leaves if n.role == "data"}
     return next((name for name in derivation.reads(first) if name in data), None)
-
-
-def titles(form: GeneralForm) -> Sequence[tuple[str, list[Written]]]:
-    """Return the parts of the sheet."""
-    data = form.data
-    return [
-        (f"Forward propagation, for l = 1, …, L, with A[0] = {data}", form.forward),
-        ("Cost", form.cost),
-        ("Backward propagation starts from", form.start),
-        ("Backward propagation, for l = L, …, 1", form.backward),
-    ]

@@ -58,10 +58,16 @@ def _joined(match: re.Match[str]) -> str:
     return f"<mi>{html.escape(word)}</mi>"
 
 
-def table(title: str, rows: Sequence[tuple[str, str, str, str]]) -> str:
-    """Return a titled table of equations, given as (left, right, shape, remark)."""
+def table(title: str, rows: Sequence[tuple[str, ...]]) -> str:
+    """Return a titled table of equations.
+
+    Args:
+        title: a heading.
+        rows: (left, right, shape, remark), the sides in LaTeX; and, to stand below, a sentence with
+            LaTeX between dollar signs.
+    """
     body = []
-    for left, right, shape, remark in rows:
+    for left, right, shape, remark, *below in rows:
         cells = f'<mtd style="text-align: right">{convert(left)}</mtd>'
         equals = "<mo>=</mo>" if right else ""
         cells += f'<mtd>{equals}</mtd><mtd style="text-align: left">'
@@ -70,8 +76,25 @@ def table(title: str, rows: Sequence[tuple[str, str, str, str]]) -> str:
             inner = f"<mtext>{html.escape(note)}</mtext>" if note else ""
             cells += f'<mtd style="text-align: left">{inner}</mtd>' if note else ""
         body.append(f"<mtr>{cells}</mtr>")
+        if below and below[0]:
+            inner = f'<mtd style="text-align: left">{sentence(below[0])}</mtd>'
+            body.append(f"<mtr><mtd></mtd><mtd></mtd>{inner}</mtr>")
     heading = f"<h3>{html.escape(title)}</h3>\n"
-    return f'{heading}<math display="block"><mtable>\n' + "\n".join(body) + "\n</mtable></math>"
+    math = '<math display="block"><mtable displaystyle="true" style="text-align: left">'
+    return f"{heading}{math}\n" + "\n".join(body) + "\n</mtable></math>"
+
+
+def sentence(mixed: str) -> str:
+    """Return a sentence with LaTeX between dollar signs, small, as a row of MathML."""
+    parts = []
+    for k, part in enumerate(mixed.split("$")):
+        if k % 2:
+            parts.append(convert(part))
+        elif part:
+            # Spaces at the ends of <mtext> are dropped, unbreakable ones are not.
+            text = re.sub("^ | $", "\u00a0", part)
+            parts.append(f"<mtext>{html.escape(text)}</mtext>")
+    return f'<mstyle mathsize="85%" displaystyle="false">{"".join(parts)}</mstyle>'
 
 
 def paragraph(text: str) -> str:

@@ -227,6 +227,7 @@ def names_in(notation: str, derivation: Any) -> dict[str, str]:
         else:
             names[name] = f"{stem}({number})"
     names[f"A[{last}]"] = "ŷ"
+    names[f"dA[{last}]"] = "∂J/∂ŷ"
     names["Y"] = "y"
     return names
 

@@ -36,7 +36,7 @@ _INFIX = {
 _PREFIX = {"-": ("neg", UNARY), "~": ("bitwise_not", UNARY), "not ": ("logical_not", SUM)}
 _BARS = {"|": "abs", "‖": "norm2"}
 # Words for values; names that equations give to operations with more than one way to be written.
-_WORDS = {"inf": np.inf, "nan": np.nan, "np.inf": np.inf, "np.nan": np.nan}
+_WORDS: dict[str, Any] = {"inf": np.inf, "nan": np.nan, "np.inf": np.inf, "np.nan": np.nan}
 _WORDS |= {"True": True, "False": False, "None": None}
 _CALLED = {"norm": "norm2", "mask": "bernoulli_mask"}
 # Equations write True and 1 alike; these operations alone tell them apart.
@@ -165,15 +165,18 @@ class Reader:
 
 
 def equations_in(sheet: str) -> Iterator[str]:
-    """Yield the equations of a sheet, without its titles, shapes, remarks and notes.
+    r"""Yield the equations of a sheet, without its titles, shapes, remarks and notes.
 
-    >>> list(equations_in("Cost\\n  J = 3 v    = 33\\n\\nNote: here J = 33.")), list(equations_in("a = b"))
-    (['J = 3 v'], ['a = b'])
+    >>> list(equations_in("Cost\n  J = 3 v    = 33\n\nNote: here J = 33."))
+    ['J = 3 v']
+    >>> list(equations_in("a = b"))
+    ['a = b']
     """
     for paragraph in re.split(r"\n\s*\n", sheet):
         lines = paragraph.strip("\n").splitlines()
         if any(line.startswith(" ") for line in lines):
-            lines = [line for line in lines if line.startswith(" ")]
+            # Reasons stand below their equation, further in.
+            lines = [line for line in lines if re.match(r" {1,4}\S", line)]
         if paragraph.lstrip().startswith("Note:"):
             continue
         for line in lines:

@@ -1,9 +1,9 @@
 """What is simpler than what: the algebra of `simplify`, one small rule at a time.
 
-A rule is ``(r, op, inputs, params) -> index or None``: given the operands that an operation would be
-applied to (already simplified), it returns a simpler node, or None when it has nothing to offer.
-`r` is the `Rewriter`. Rules marked `backward` move factors and open brackets, and so only touch the backward
-pass: the forward pass stays as the user wrote it. The cancellations that learners meet, such as
+A rule is ``(r, op, inputs, params) -> index or None``: given the operands that an operation would
+be applied to (already simplified), it returns a simpler node, or None when it has nothing to offer.
+`r` is the `Rewriter`. Rules marked `backward` move factors and open brackets, and so only touch the
+backward pass: the forward pass stays as the user wrote it. The cancellations that learners meet, such as
 A − Y, are in `cancellations`.
 """
 
@@ -307,7 +307,7 @@ def _factor_over_factor(r: Rewriter, op: str, inputs: Inputs, params: Params) ->
 
 @rule("div")
 def _over_count(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
-    """x / m = (1/m) x."""
+    """Write x / m as (1/m) x."""
     below = r.coefficient(inputs[1])
     if below is None or not below.powers:
         return None
@@ -381,7 +381,7 @@ def _like_terms(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | N
 
 @rule("add", "sub", backward=True)
 def _common_factor(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
-    """c a ± c b = c (a ± b); and signs are written once: a − b, never a + (−b)."""
+    """Write c a ± c b as c (a ± b), and signs once: a − b, never a + (−b)."""
     (c, a), (d, b) = r.split(inputs[0]), r.split(inputs[1])
     if op == "sub":
         d = d.negative()
@@ -413,9 +413,9 @@ def _squared(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None
 
 @rule("matrix_transpose", backward=True)
 def _transposed_product(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
-    """(A B)ᵀ = Bᵀ Aᵀ."""
+    """(A B)ᵀ = Bᵀ Aᵀ, where A B is not known from the forward pass."""
     (x,) = inputs
-    if not r.is_op(x, "matrix_product"):
+    if not r.is_op(x, "matrix_product") or not r.nodes[x].is_backward:
         return None
     a, b = r.inputs(x)
     left, right = r.make("matrix_transpose", b), r.make("matrix_transpose", a)

@@ -27,9 +27,9 @@ CONVENTIONS = ("course", "exact")
 def simplify(graph: Graph) -> Graph:
     """Return a graph that computes the same in fewer and simpler operations.
 
-    Values, derivatives and data types are those of the original. Three things are taken for granted
-    that courses do not spell out either: a guard such as ``max(a (1 - a), 1e-12)`` cancels with what
-    it guards, and so does a factor with its divisor where both are 0.
+    Values, derivatives and data types are those of the original. Two things are taken for granted
+    that courses do not spell out either: a guard such as ``max(a (1 - a), 1e-12)`` cancels with
+    what it guards, and so does a factor with its divisor where both are 0.
 
     Args:
         graph: with or without a backward pass.
@@ -162,8 +162,8 @@ class Simplifier:
     def _has_own(self, i: int) -> bool:
         """Return True when the recorded derivative of a node is that of the node in its place.
 
-        Of two equal expressions that are computed once now, each recorded derivative is a part only.
-        That of a value holds for its copies too.
+        Of two equal expressions that are computed once now, each recorded derivative is a part
+        only. That of a value holds for its copies too.
         """
         if self._owners is None:
             groups: dict[int, list[int]] = {}
@@ -229,7 +229,8 @@ class Simplifier:
         A cost written with ``(1 / m) * (…).sum()`` arrives as ``0.0025 * Σ`` for 400 examples.
 
         Returns:
-            For each constant a number, and (data leaf, axis, exponent) of the lengths it stands for.
+            For each constant a number, and (data leaf, axis, exponent) of the lengths it stands
+            for.
         """
         found: dict[int, tuple[float, list[tuple[int, int, int]]]] = {}
         graph = self.original
@@ -303,8 +304,8 @@ class Simplifier:
         r = self.rewriter
         if node.index in self.by_m:
             k, places = self.by_m[node.index]
-            axes = [(r.sizes.axes[self.new[leaf]][place], e) for leaf, place, e in places]
-            powers = tuple(sorted((r.sizes.root(axis), e) for axis, e in axes))
+            counted = [(r.sizes.axes[self.new[leaf]][place], e) for leaf, place, e in places]
+            powers = tuple(sorted((r.sizes.root(axis), e) for axis, e in counted))
             return r.factor(Coefficient(k, powers), np.dtype(np.float64))
         if node.role != "data":
             again = self._read_again.get(node.index)

@@ -174,8 +174,13 @@ class Writer:
             }
         axis = node.params.get("axis")
         last = len(self.d.graph[node.inputs[0]].shape) - 1
-        if node.op.defaults.get("axis") == -1 and axis == last:
+        default = node.op.defaults.get("axis")
+        if default == -1 and axis == last:
             return {**node.params, "axis": -1}
+        if type(axis) is int and -1 > axis or (axis == -1 and default != -1):
+            if self.form != "numpy":
+                count = len(node.shape) if node.op.name == "one_hot" else last + 1
+                return {**node.params, "axis": axis + count}
         if type(axis) is tuple and len(axis) == last + 1 and node.params.get("keepdims") is False:
             return {**node.params, "axis": None}
         return node.params

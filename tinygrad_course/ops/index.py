@@ -328,8 +328,9 @@ def _spell_one_hot(form: str, operands: list[str], params: dict[str, Any]) -> st
     public=False,
 )
 def one_hot(index: Any, *, classes: int = 2, axis: int = -1) -> Any:
-    """Class numbers as vectors with a single 1, along a new axis (counted from the end)."""
-    numbers = np.arange(classes).reshape((-1,) + (1,) * (-1 - axis))
+    """Class numbers as vectors with a single 1, along a new axis."""
+    behind = np.ndim(index) - axis if axis >= 0 else -1 - axis
+    numbers = np.arange(classes).reshape((-1,) + (1,) * behind)
     return (np.expand_dims(index, axis) == numbers).astype(np.float64)
 
 
