@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -280,3 +281,42 @@ def greek() -> Model:
             (sum((data["in"] @ w).sigmoid() for w in ws.values()) - data["w[1]"]).square().mean()
         ),
     )
+
+
+# --- for the tests --------------------------------------------------------------------------------
+
+TOLERANCE = 1e-12
+
+
+@functools.cache
+def all_models():
+    global RNG
+    RNG = np.random.default_rng(0)
+    return {**chains(), **others()}
+
+
+def model(name):
+    """Return a model, and make its data the same each time."""
+    global RNG
+    found = all_models()[name]
+    RNG = np.random.default_rng(len(name))
+    return found
+
+
+def assert_agrees(program, graph):
+    """Compare a program's results with autodiff's, on the values of a graph."""
+    values = {node.name: node.value for node in graph.inputs}
+    found = program.evaluate(values)
+    gradients = [node for node in graph if node.op is None and node.grad is not None]
+    assert {f"d{node.name}" for node in gradients} <= set(found)
+    size = max(np.linalg.norm(graph[node.grad].value) for node in gradients)
+    for name, value in found.items():
+        expected = graph.find(name).value
+        assert np.shape(value) == np.shape(expected), name
+        # What vanishes but for rounding is compared with the size of the other gradients.
+        least = TOLERANCE * max(np.linalg.norm(expected), 0.1 * size)
+        assert np.linalg.norm(value - expected) <= least, name
+
+
+def graph_of(loss):
+    return loss if isinstance(loss, tc.Graph) else tc.Graph.of(loss, backward=True)
