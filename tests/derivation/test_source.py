@@ -257,7 +257,6 @@ def test_long_lines_are_broken():
 SCRIPT = """
 import tinygrad_course as tc
 from tinygrad_course import nn
-from tinygrad_course.data import course
 from tinygrad_course.derivation.source import source
 tc.manual_seed(0)
 X, Y = tc.ones(4, 2), tc.ones(4, 3)
