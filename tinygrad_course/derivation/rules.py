@@ -3,8 +3,8 @@
 A rule is ``(r, op, inputs, params) -> index or None``: given the operands that an operation would
 be applied to (already simplified), it returns a simpler node, or None when it has nothing to offer.
 `r` is the `Rewriter`. Rules marked `backward` move factors and open brackets, and so only touch the
-backward pass: the forward pass stays as the user wrote it. The cancellations that learners meet, such as
-A − Y, are in `cancellations`.
+backward pass: the forward pass stays as the user wrote it. The cancellations that learners meet,
+such as A − Y, are in `cancellations`.
 """
 
 from __future__ import annotations
