@@ -41,6 +41,9 @@ class Journal(list[tuple[Any, Any]]):
         graded: the leaves that got a ``.grad``.
         parts: a state that belongs to a tensor, such as a moment -> (the tensor, what it is).
         afterwards: what to call when the function has returned.
+        refresh: a leaf that stands for a Python number, such as a learning rate -> what returns it.
+        commits: what a replay of the step must do besides computing, such as counting steps.
+        guards: what returns the settings that the program was recorded with.
         silent: True while the trace differentiates by itself: it must not call the user's hooks.
     """
 
@@ -53,6 +56,9 @@ class Journal(list[tuple[Any, Any]]):
         self.graded: dict[Tensor, None] = {}
         self.parts: dict[Tensor, tuple[Tensor, str]] = {}
         self.afterwards: list[Callable[[], None]] = []
+        self.refresh: dict[Tensor, Callable[[], float]] = {}
+        self.commits: list[Callable[[], None]] = []
+        self.guards: list[Callable[[], Any]] = []
         self.silent = False
         # Leaf -> when it got which value, and whether that was an assignment to a state.
         self._versions: dict[Tensor, list[tuple[int, Source, bool]]] = {}

@@ -291,7 +291,8 @@ class Run:
 
     Attributes:
         journal: what it did besides computing.
-        results: (name or None, tensor) for each tensor it returned.
+        result: what it returned.
+        results: (name or None, tensor) for each tensor in that.
     """
 
     def __init__(self, program: Program, resize: Resize | None = None) -> None:
@@ -303,8 +304,8 @@ class Run:
         mode = RECORD_GRAD | RECORD_ALL | TRACING | (recording.get() & ANOMALY)
         try:
             with keeping(self.journal, mode):
-                result = program.f(*arguments)
-                self.results = list(_results(result, program.called))
+                self.result = program.f(*arguments)
+                self.results = list(_results(self.result, program.called))
                 for _, y in self.results:
                     if y._view is not None:
                         refresh(y)

@@ -374,7 +374,15 @@ class Optimizer:
         if self._rates[k]._data != group["lr"]:
             self._rates[k] = wrap(np.array(float(group["lr"])))
             self._rates[k].name = "lr"
+        journal = active()
+        if journal is not None:
+            journal.refresh[self._rates[k]] = partial(group.__getitem__, "lr")
+            journal.guards.append(partial(self._settings, group))
         return self._rates[k]
+
+    def _settings(self, group: Group) -> tuple[Any, ...]:
+        """Return what a recorded step was recorded with, the learning rate excepted."""
+        return (*self._options(group), *map(id, group["params"]), id(self.state))
 
     def _record_counts(self) -> dict[Tensor, Tensor]:
         """Count the step: return the recorded number of steps so far -> that number plus one.
@@ -400,6 +408,9 @@ class Optimizer:
         journal = active()
         if journal is not None:
             journal.afterwards.append(partial(_make_plain, entries))
+            journal.commits.append(partial(_count_up, entries))
+            for entry in entries:
+                journal.refresh[entry["step"]] = partial(entry.__getitem__, "step")
             journal.born.difference_update(shared.values())
         return {t: t + 1 for t in shared.values()}
 
@@ -597,6 +608,12 @@ def checked_number(
         else:
             wanted = f"{least} <= {name} < {below}"
         raise ArgumentError(f"{who}: got {name}={value!r}, expected {wanted}. Correct the value.")
+
+
+def _count_up(entries: list[dict[str, Any]]) -> None:
+    """Count a step that was replayed."""
+    for entry in entries:
+        entry["step"] += 1
 
 
 def _make_plain(entries: list[dict[str, Any]]) -> None:

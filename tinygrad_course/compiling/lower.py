@@ -1,0 +1,322 @@
+"""Lowering: a graph in operations that one NumPy call computes.
+
+A loss or an activation is one operation to a reader, and several calls to a machine. `lower` writes
+such operations out (σ(z) becomes 1/(1 + exp(−z))), so that what follows can give each call a buffer
+and fuse neighbours. Lengths are fixed by now: a compiled program is for the shapes it was made for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..derivation.rewriter import Rewriter
+from ..derivation.rules import RULES
+from ..graph import Graph, GraphNode
+from ..op import Op, find
+
+Lowering = Callable[[Rewriter, tuple[int, ...], dict[str, Any]], int | None]
+
+LOWERINGS: dict[str, Lowering] = {}
+
+
+def lowering(*names: str) -> Callable[[Lowering], Lowering]:
+    """Register how operations are written out."""
+
+    def register(function: Lowering) -> Lowering:
+        LOWERINGS.update(dict.fromkeys(names, function))
+        return function
+
+    return register
+
+
+class _Lowerer(Rewriter):
+    """A rewriter that asks the lowerings too."""
+
+    def make(self, op: Any, *inputs: int, **params: Any) -> int:
+        if isinstance(op, str):
+            op = find(op)
+        write_out = LOWERINGS.get(op.name)
+        if write_out is not None:
+            found = write_out(self, inputs, {**op.defaults, **params})
+            if found is not None:
+                return found
+        if self._are_numbers(op, inputs):
+            values = [self.nodes[i].value for i in inputs]
+            with np.errstate(all="ignore"):
+                return self.number(op.forward(*values, **{**op.defaults, **params}))
+        return super().make(op, *inputs, **params)
+
+    def _are_numbers(self, op: Op, inputs: tuple[int, ...]) -> bool:
+        """Return whether an operation computes a number from constants alone."""
+        return (
+            bool(inputs)
+            and op.kind == "elementwise"
+            and all(
+                self.nodes[i].op is None
+                and self.nodes[i].role == "constant"
+                and not self.nodes[i].shape
+                for i in inputs
+            )
+        )
+
+    def array(self, value: Any) -> int:
+        """Return a node for a fixed array."""
+        key = ("array", value.shape, value.dtype.str, value.tobytes())
+        index = self._table.get(key)
+        if index is None:
+            index = self._append(None, (), {}, "", "constant", value.shape, value.dtype, value)
+            self._table[key] = index
+        return index
+
+    def like(self, number: float, index: int) -> int:
+        """Return a number of the dtype of a node."""
+        return self.number(self.nodes[index].dtype.type(number))
+
+
+_KEPT = ("add", "sub", "mul", "div", "neg", "matrix_transpose", "clone", "cast", "broadcast_like",
+         "reshape_like", "sum_like", "where", "pow", "insert_axes", "remove_axes")  # fmt: skip
+
+
+def lower(graph: Graph) -> tuple[Graph, dict[int, int]]:
+    """Return the graph written out, and where each of its leaves went."""
+    rules = {name: RULES[name] for name in _KEPT if name in RULES}
+    r = _Lowerer(rules, exact_dtypes=True)
+    new: dict[int, int] = {}
+    for node in graph:
+        r.role = node.role if node.op is not None else "forward"
+        if node.op is None:
+            new[node.index] = r.leaf(node)
+        elif node.op.kind == "random":
+            new[node.index] = r.drawn(node, [new[i] for i in node.inputs])
+        else:
+            new[node.index] = r.make(node.op, *(new[i] for i in node.inputs), **node.params)
+        made = r.nodes[new[node.index]]
+        if not made.name and not node.anonymous and node.role != "constant":
+            made.name = node.name
+    return _live(graph, r.nodes, new)
+
+
+def _live(
+    graph: Graph, nodes: list[GraphNode], new: dict[int, int]
+) -> tuple[Graph, dict[int, int]]:
+    """Return what outputs and updates need."""
+    outputs = [new[n.index] for n in graph.outputs]
+    updates = [(new[state], new[value]) for state, value in graph.updates]
+    wanted = [new[n.grad] for n in graph if n.op is None and n.grad is not None]
+    stack = [*outputs, *(i for pair in updates for i in pair), *wanted]
+    live: set[int] = set()
+    while stack:
+        i = stack.pop()
+        if i not in live:
+            live.add(i)
+            stack.extend(nodes[i].inputs)
+    place = {i: k for k, i in enumerate(sorted(live))}
+    kept = []
+    for i in sorted(live):
+        node = nodes[i]
+        node.index = place[i]
+        node.inputs = tuple(place[j] for j in node.inputs)
+        node.grad = None
+        kept.append(node)
+    for n in graph:
+        if n.op is None and n.grad is not None:
+            kept[place[new[n.index]]].grad = place[new[n.grad]]
+    leaves = {n.index: place[new[n.index]] for n in graph if n.op is None and new[n.index] in place}
+    made = Graph(kept, [place[i] for i in outputs], [(place[s], place[v]) for s, v in updates])
+    return made, leaves
+
+
+# --- sums and layers ----------------------------------------------------------------------------
+
+
+@lowering("affine")
+def _affine(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
+    a, b, c = x
+    return r.make("add", r.make("matrix_product", a, b), c)  # type: ignore[no-any-return]
+
+
+@lowering("count")
+def _count(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
+    node = r.nodes[x[0]]
+    axis = p["axis"]
+    axes = range(len(node.shape)) if axis is None else axis if type(axis) is tuple else (axis,)
+    n = float(np.prod([node.shape[a] for a in axes]))
+    dtype = node.dtype if node.dtype.kind == "f" else np.dtype(np.float64)
+    return r.number(dtype.type(n))  # type: ignore[no-any-return]
+
+
+@lowering("mean")
+def _mean(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
+    n = _count(r, x, {"axis": p["axis"]})
+    return r.make("div", r.make("sum", *x, **p), n)  # type: ignore[no-any-return]
+
+
+@lowering("sum_like")
+def _sum_like(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int | None:
+    """Sum over fixed axes."""
+    old, new = r.nodes[x[0]].shape, r.nodes[x[1]].shape
+    if old == new:
+        return x[0]
+    extra = len(old) - len(new)
+    axes = tuple(range(extra))
+    stretched = tuple(k for k, n in enumerate(new) if n == 1 and old[k + extra] != 1)
+    index = x[0]
+    if axes:
+        index = r.make("sum", index, axis=axes, keepdims=False)
+    if stretched:
+        index = r.make("sum", index, axis=stretched, keepdims=True)
+    return index
+
+
+@lowering("square")
+def _square(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
+    return r.make("mul", x[0], x[0])  # type: ignore[no-any-return]
+
+
+@lowering("norm2")
+def _norm(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
+    return r.make("sqrt", r.make("sum", r.make("mul", x[0], x[0]), **p))  # type: ignore[no-any-return]
+
+
+# Σ a b over all elements: one call, and no array for the products.
+PRODUCT_SUM = Op(
+    "sum of products", np.vdot, inputs=("a", "b"), kind="linalg", numpy="np.vdot({a}, {b})"
+)
+
+
+@lowering("sum")
+def _sum(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int | None:
+    """Sums over everything open brackets; sums over rows or columns are products with ones."""
+    (i,) = x
+    node = r.nodes[i]
+    if node.dtype.kind != "f" or not node.shape:
+        return None
+    if p["axis"] is None and not p["keepdims"]:
+        return _total(r, i)
+    if len(node.shape) != 2 or not node.size or p["axis"] not in (0, 1, (0,), (1,)):
+        return None
+    axis = p["axis"] if isinstance(p["axis"], int) else p["axis"][0]
+    if axis == 0:
+        ones = r.array(np.ones(node.shape[0], node.dtype))
+        found = r.make("matrix_product", ones, i)
+        return r.make("insert_axes", found, axis=(0,)) if p["keepdims"] else found  # type: ignore[no-any-return]
+    if not p["keepdims"]:
+        return None
+    return r.make("matrix_product", i, r.array(np.ones((node.shape[1], 1), node.dtype)))  # type: ignore[no-any-return]
+
+
+def _total(r: Any, i: int) -> int | None:
+    """Return Σ of a node as products and sums of its terms, None when that gains nothing."""
+    if r.is_op(i, "neg"):
+        return r.make("neg", r.make("sum", *r.inputs(i)))  # type: ignore[no-any-return]
+    if r.is_op(i, "mul"):
+        a, b = r.inputs(i)
+        if r.nodes[a].shape == r.nodes[b].shape and r.nodes[a].dtype == r.nodes[b].dtype:
+            return r.emit(PRODUCT_SUM, (a, b), {})  # type: ignore[no-any-return]
+    if r.is_op(i, "add", "sub"):
+        op = r.nodes[i].op
+        terms = r.inputs(i)
+        if all(r.nodes[t].shape == r.nodes[i].shape for t in terms) and all(
+            r.is_op(t, "mul") for t in terms
+        ):
+            return r.make(op, *(r.make("sum", t) for t in terms))  # type: ignore[no-any-return]
+    return None
+
+
+@lowering("mul")
+def _mul(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int | None:
+    """Numbers are multiplied first: s (t X) = (s t) X."""
+    for s, y in (x, x[::-1]):
+        if r.nodes[s].shape or not r.nodes[y].shape or not r.is_op(y, "mul"):
+            continue
+        for t, core in (r.inputs(y), r.inputs(y)[::-1]):
+            if not r.nodes[t].shape and r.nodes[core].shape:
+                return r.make("mul", r.make("mul", s, t), core)  # type: ignore[no-any-return]
+    return None
+
+
+# --- activations --------------------------------------------------------------------------------
+
+
+@lowering("sigmoid")
+def _sigmoid(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int | None:
+    if r.nodes[x[0]].dtype.kind != "f":
+        return None
+    return r.make("reciprocal", r.make("add", r.make("exp", r.make("neg", *x)), r.like(1, x[0])))  # type: ignore[no-any-return]
+
+
+@lowering("relu")
+def _relu(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
+    return r.make("maximum", x[0], r.like(0, x[0]))  # type: ignore[no-any-return]
+
+
+@lowering("leaky_relu")
+def _leaky(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int | None:
+    slope = p["negative_slope"]
+    if not 0 <= slope <= 1:
+        return None
+    return r.make("maximum", x[0], r.make("mul", x[0], r.like(slope, x[0])))  # type: ignore[no-any-return]
+
+
+@lowering("softplus")
+def _softplus(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
+    """max(x, 0) + log(1 + exp(−|x|))."""
+    small = r.make("log1p", r.make("exp", r.make("neg", r.make("abs", *x))))
+    return r.make("add", r.make("maximum", x[0], r.like(0, x[0])), small)  # type: ignore[no-any-return]
+
+
+@lowering("silu")
+def _silu(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
+    return r.make("mul", x[0], r.make("sigmoid", *x))  # type: ignore[no-any-return]
+
+
+@lowering("softmax")
+def _softmax(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
+    e = r.make("exp", _below_top(r, x[0], p["axis"]))
+    return r.make("div", e, r.make("sum", e, axis=p["axis"], keepdims=True))  # type: ignore[no-any-return]
+
+
+@lowering("log_softmax")
+def _log_softmax(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
+    low = _below_top(r, x[0], p["axis"])
+    total = r.make("sum", r.make("exp", low), axis=p["axis"], keepdims=True)
+    return r.make("sub", low, r.make("log", total))  # type: ignore[no-any-return]
+
+
+def _below_top(r: Any, x: int, axis: int) -> int:
+    return r.make("sub", x, r.make("amax", x, axis=axis, keepdims=True))  # type: ignore[no-any-return]
+
+
+# --- losses -------------------------------------------------------------------------------------
+
+
+@lowering("bce")
+def _bce(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
+    """−(y max(log a, −100) + (1 − y) max(log(1 − a), −100))."""
+    a, y = x
+    one, least = r.like(1, a), r.like(-100, a)
+    first = r.make("mul", y, r.make("maximum", r.make("log", a), least))
+    log = r.make("maximum", r.make("log", r.make("sub", one, a)), least)
+    return r.make("neg", r.make("add", first, r.make("mul", r.make("sub", one, y), log)))  # type: ignore[no-any-return]
+
+
+@lowering("bce_with_logits")
+def _bce_with_logits(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
+    z, y = x
+    return r.make("sub", r.make("softplus", z), r.make("mul", z, y))  # type: ignore[no-any-return]
+
+
+@lowering("huber")
+def _huber(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
+    d = r.make("abs", r.make("sub", *x))
+    near = r.make("minimum", d, r.like(p["delta"], d))
+    half = r.make("mul", near, r.like(0.5, d))
+    return r.make("mul", near, r.make("sub", d, half))  # type: ignore[no-any-return]
+
+
+@lowering("clip_between")
+def _clip(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
+    return r.make("minimum", r.make("maximum", x[0], x[1]), x[2])  # type: ignore[no-any-return]
