@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,18 +81,18 @@ def check_backprop(
 
     Example:
         >>> import numpy as np, tinygrad_course as tc
-        >>> from tinygrad_course.checking.backprop import check_backprop
         >>> rng = np.random.default_rng(0)
         >>> w = tc.tensor(rng.normal(size=(2, 1)), requires_grad=True, name="w")
         >>> b = tc.tensor(0.1, dtype=tc.float64, requires_grad=True, name="b")
-        >>> X, Y = tc.tensor(rng.normal(size=(2, 5)), name="X"), tc.tensor([[0.0, 1, 1, 0, 1]], name="Y")
-        >>> J = tc.nn.BCELoss()(tc.sigmoid(w.T @ X + b), Y.double())
+        >>> X = tc.tensor(rng.normal(size=(2, 5)), name="X")
+        >>> Y = tc.tensor([[0, 1, 1, 0, 1]], dtype=tc.float64, name="Y")
+        >>> J = tc.nn.BCELoss()(tc.sigmoid(w.T @ X + b), Y)
         >>> def propagate(w, b, X, Y):
         ...     m = X.shape[1]
         ...     A = 1 / (1 + np.exp(-(np.dot(w.T, X) + b)))
         ...     dZ = Y - A
         ...     return {"dZ": dZ, "dw": np.dot(X, dZ.T) / m, "db": np.sum(dZ) / m}
-        >>> print(check_backprop(J, propagate).first.diagnosis)
+        >>> print(tc.check_backprop(J, propagate).first.diagnosis)
         dZ is Y − A instead of A − Y: the sign is wrong.
     """
     from .numeric import FailedForward
@@ -194,6 +193,3 @@ def _wanted(tape: Tape, wrt: Any) -> list[int]:
             )
         chosen.append(index)
     return chosen
-
-
-__all__ = ["Path", "check_backprop"]

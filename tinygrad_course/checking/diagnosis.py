@@ -1,6 +1,6 @@
 """Why a value is wrong: the one mistake that turns the right line into what the learner has.
 
-`explain` tries the mistakes of `mutations` on every operation behind a wrong value, down to the
+`explain` tries the mistakes of `operands` on every operation behind a wrong value, down to the
 learner's own values, and keeps those that give exactly what they handed in. A mistake in a value
 that was not handed in must explain all that depend on it. Of several the likeliest is named.
 """
@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .judgement import WRONG, Judgement, difference, ratio
-from .mutations import Mutation, Mutator, near
+from .mutations import Mutation, Scene, near
+from .operands import mistakes
 from .tape import Tape
 from .wording import Words
 
@@ -125,7 +126,7 @@ class _Search:
             for recipe in self.recipes[i]:
                 self.regions[recipe] = self.tape.region(recipe, given)
         self.sets = {i: set(region) for i, region in self.regions.items()}
-        self.mine = judgement.value(index)
+        self.mine = np.asarray(judgement.value(index))
         self.before = min(difference(self.mine, self._computed(r)) for r in self.recipes[index])
         self.spent = 0
         self.usual = usual(self.tape)
@@ -149,12 +150,12 @@ class _Search:
         seen: set[int] = set()
         for recipe in self.recipes[self.index]:
             region = self.regions[recipe]
-            mutator = Mutator(self.j, recipe, region)
+            scene = Scene(self.j, recipe, region)
             for node in reversed(region):
                 if node in seen or self.spent > BUDGET:
                     continue
                 seen.add(node)
-                for mutation in (*mutator.mutations(node), *self._in_another_recipe(node)):
+                for mutation in (*mistakes(scene, node), *self._in_another_recipe(node)):
                     found = self._try(mutation, recipe)
                     if found is not None:
                         matches.append(found)
@@ -166,9 +167,9 @@ class _Search:
         if again is None or index in self.j.given:
             return
         region = self.tape.region(again, self.j.given)
-        mutator = Mutator(self.j, again, region)
+        scene = Scene(self.j, again, region)
         for node in reversed(region):
-            for mutation in mutator.mutations(node):
+            for mutation in mistakes(scene, node):
                 value = self.tape.rerun(node, mutation.value, again, region, self.j.reads)
                 if value is None:
                     continue
@@ -203,7 +204,9 @@ class _Search:
         scale = _ratio(self.mine, got)
         if scale in (0.0, 1.0) or not self.is_usual(scale):
             return None
-        if self.mine.size < 2 or not self.fits(self.mine, got * scale):
+        if self.mine.size < 2 or mutation.kind == "factor":
+            return None
+        if not self.fits(self.mine, got * scale):
             return None
         return self._everywhere(mutation, 1.0, scale, mutation.cost + 2.5)
 
@@ -275,7 +278,7 @@ class _Search:
         got = self._after(node, value, recipe)
         if got is None:
             return False
-        mine = self.j.value(i)
+        mine = np.asarray(self.j.value(i))
         if self.j.state[i] != WRONG:
             return difference(mine, got) <= self.j.tolerance
         return self.fits(mine, got * scale)

@@ -9,8 +9,8 @@ gradient checking lab) and of Neural Networks Demystified (a class with `costFun
 from __future__ import annotations
 
 import copy
-import importlib.util
 import inspect
+import linecache
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -91,7 +91,7 @@ class Context:
         self.supply = Supply(self.values, self.parameters, extra)
 
     def _has_mean(self) -> bool:
-        """Return True when the cost is a mean, so that the course's dZ is m times the derivative."""
+        """Return True for the mean of a loss: the course's dZ is then m times the derivative."""
         return any(n.op is not None and n.op.name in ("count", "mean") for n in self.tape.nodes)
 
     def _alias(self, name: str, other: str, otherwise: list[str]) -> None:
@@ -147,15 +147,16 @@ def load(path: str | Path) -> tuple[dict[str, Any], str]:
     path = Path(path)
     if not path.is_file():
         return {}, f"There is no file {str(path)!r}. Give the path of a .py file."
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        return {}, f"{path.name} is no Python file: its name must end in .py."
-    module = importlib.util.module_from_spec(spec)
+    module = ModuleType(path.stem)
+    module.__file__ = str(path)
     before = list(sys.path)
     sys.path.insert(0, str(path.parent))  # its own imports, such as dnn_utils
+    linecache.checkcache(str(path))
     try:
+        # Not by an import: its compiled copy would outlive a quick edit.
+        code = compile(path.read_text(encoding="utf-8"), str(path), "exec")
         with quietly():
-            spec.loader.exec_module(module)
+            exec(code, vars(module))
     except (Exception, SystemExit) as error:
         if isinstance(error, SyntaxError):
             return {}, f"{path.name} has a syntax error in line {error.lineno}: {error.msg}."
@@ -171,15 +172,16 @@ def namespace(yours: Any) -> dict[str, Any] | None:
         return dict(vars(yours))
     if isinstance(yours, Mapping):
         functions = {str(k): v for k, v in yours.items() if inspect.isroutine(v)}
-        known = [k for k in functions if _kind(k)]
+        known = [k for k in functions if kind_of(k)]
         return {str(k): v for k, v in yours.items()} if known else None
     if hasattr(yours, "__dict__") and not callable(yours):
         functions = {k: v for k, v in vars(yours).items() if callable(v)}
-        return functions if any(_kind(k) for k in functions) else None
+        return functions if any(kind_of(k) for k in functions) else None
     return None
 
 
-def _kind(name: str) -> str:
+def kind_of(name: str) -> str:
+    """Return what a function of this name is: helper, forward, cost or backward; else ""."""
     if name in HELPERS:
         return "helper"
     for kind, pattern in (("backward", BACKWARD), ("forward", FORWARD), ("cost", COST)):
@@ -200,8 +202,8 @@ class Functions:
         self.context = context
         self.found: dict[str, list[tuple[str, Callable[..., Any]]]] = {}
         for name, value in names.items():
-            if callable(value) and not isinstance(value, type) and _kind(name):
-                self.found.setdefault(_kind(name), []).append((name, value))
+            if callable(value) and not isinstance(value, type) and kind_of(name):
+                self.found.setdefault(kind_of(name), []).append((name, value))
 
     def trials(self) -> Iterator[Trial]:
         """Yield the calls, in the order of computing: what others are made of comes first."""
@@ -289,7 +291,7 @@ class Functions:
     def _named(self, name: str, outcome: Outcome) -> dict[str, Any]:
         """Return the results of a function of the network, by name."""
         values = dict(outcome.values)
-        kind = _kind(name)
+        kind = kind_of(name)
         returned = outcome.returned
         if kind == "forward" and isinstance(returned, tuple) and returned:
             first = returned[0]
@@ -297,7 +299,7 @@ class Functions:
                 values = {"AL": first, **values}
         if kind == "cost":
             values = {"cost": returned}
-        if self.context.transposed and np.ndim(values.get("dw")) == 2:
+        if self.context.transposed and np.ndim(values.get("dw", 0)) == 2:
             values["dw"] = np.transpose(values["dw"])
         return {k: v for k, v in values.items() if isinstance(k, str)}
 

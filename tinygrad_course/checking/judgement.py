@@ -94,7 +94,7 @@ class Judgement:
             return 1 / self.tape.m
         return 1.0
 
-    def value(self, index: int) -> Array | None:
+    def value(self, index: int) -> Array:
         """Return the learner's value as a true derivative, whatever its shape."""
         mine = self.given[index]
         return mine.raw * self.factor[index]
@@ -150,9 +150,22 @@ class Judgement:
         return sorted((i for i, s in self.state.items() if s == WRONG), key=self.tape.order)
 
     @property
-    def score(self) -> tuple[int, int]:
-        """How many values are in error, and how many are not right."""
-        return len(self.wrong), sum(state != OK for state in self.state.values())
+    def score(self) -> tuple[int, int, int]:
+        """How badly the convention fits: kinds of error, errors, and all that is not right.
+
+        All dW that are the same multiple of what they should be are one kind of error.
+        """
+        kinds = {self._kind(i) for i in self.wrong}
+        return len(kinds), len(self.wrong), sum(s != OK for s in self.state.values())
+
+    def _kind(self, index: int) -> tuple[str, float]:
+        mine, computed = self.given[index], self.computed[index]
+        if mine.value is not None and computed is not None:
+            value = mine.value * self.factor[index]
+            c = ratio(value, computed)
+            if c and self.same(value, c * computed):
+                return self.tape.called.get(index, "").rstrip("0123456789"), round(c, 9)
+        return str(index), 0.0
 
     @property
     def gradients_right(self) -> bool:
@@ -170,7 +183,7 @@ def judge(tape: Tape, given: Mapping[int, Given], tolerance: float) -> Judgement
             continue
         if best is None or found.score < best.score:
             best = found
-        if best.score == (0, 0):
+        if not best.score[2]:
             break
     assert best is not None
     return best

@@ -47,7 +47,7 @@ class Names:
         self.shift = 1 if self.layers + 1 in numbers else 0
 
     def find(self, key: str) -> tuple[str, bool]:
-        """Return our name of what a learner calls `key`, "" when it is none; and whether exactly."""
+        """Return our name of what a learner calls `key`, or "", and whether it is just that."""
         if key in self.spoken:
             return self.spoken[key], True
         for name in self._spellings(key):
@@ -155,7 +155,7 @@ class Problem:
 
 
 def as_array(value: Any) -> tuple[Array | None, str, str]:
-    """Return a learner's value as an array of floats; or None, a kind of problem, and a sentence."""
+    """Return a learner's value as an array of floats; or None, what is wrong, and a sentence."""
     if value is None:
         return None, "missing", "is None: was it never computed, or not returned?"
     if isinstance(value, Tensor):
@@ -292,12 +292,12 @@ def _by_consistency(tape: Tape, given: dict[int, Given], tolerance: float, moved
         if tape.is_scaled(index) and other > index and other not in given
         if _is_near(tape, index, other)
     ]
-    best = judge(tape, given, tolerance).score[0] if trials else 0
+    best = judge(tape, given, tolerance).score[1] if trials else 0
     for _ in range(2):
         for index, other in trials:
             if best and index in given and other not in given:
                 _move(tape, given, index, other)
-                errors = judge(tape, given, tolerance).score[0]
+                errors = judge(tape, given, tolerance).score[1]
                 if errors < best or (moved and errors == best):
                     best, moved = errors, True
                 else:

@@ -227,7 +227,7 @@ def _complex_step(forward: Forward, name: str, start: Array, place: tuple[int, .
     value = np.asarray(forward({name: moved})).item()
     if not isinstance(value, complex):
         raise TypeError("the imaginary part was lost")
-    return value.imag / 1e-30
+    return float(value.imag) / 1e-30
 
 
 def _central(forward: Forward, name: str, start: Array, place: tuple[int, ...]) -> float:
@@ -254,9 +254,7 @@ def _as_tape(gradients: Mapping[str, Array]) -> Tape:
 def _examples(forward: Forward) -> int | None:
     """Return the number of examples: the length that the data share and the parameters lack."""
     lengths = [
-        set(np.shape(v))
-        for n, v in forward.values.items()
-        if n.lower() in _DATA and np.ndim(v)
+        set(np.shape(v)) for n, v in forward.values.items() if n.lower() in _DATA and np.ndim(v)
     ]
     taken = {k for v in forward.start.values() for k in v.shape} | {1}
     shared = set.intersection(*lengths) - taken if lengths else set()

@@ -215,16 +215,14 @@ def _missing(
 
 def _convention(j: Judgement) -> list[str]:
     """Say how the learner scales dZ and dA."""
-    scaled = [i for i in j.given if j.tape.is_scaled(i) and j.given[i].raw.ndim]
     m = j.tape.m
+    scaled = [i for i in j.given if j.tape.is_scaled(i) and j.given[i].raw.ndim]
     if not scaled or not m or m == 1:
         return []
-    names = j.tape.write(min(scaled, key=j.tape.order))
-    factors = {round(1 / j.factor[i], 6) for i in scaled if i in j.factor}
-    if factors == {float(m)}:
+    if all(round(1 / j.factor[i], 6) == m for i in scaled if i in j.factor):
         return [
-            f"Your {names} is m × the derivative of the mean cost, as the DL Specialization writes "
-            "it: the 1/m stands in the gradients."
+            "Your dZ and dA are m × the derivatives of the mean cost, as the DL Specialization "
+            "writes them: the 1/m stands in the gradients."
         ]
     if j.convention == "free":
         return ["Your dZ and dA have factors of their own, and the gradients come out right."]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .calling import call, flattened, name_of, supplied
-from .functions import Context, Functions, Trial, call_object, call_one, load, namespace
+from .functions import Context, Functions, Trial, call_object, call_one, kind_of, load, namespace
 from .review import review, tolerance_text
 from .tape import Tape
 from .verdicts import BackpropReport, Verdict
@@ -181,7 +181,7 @@ class Session:
         """Return one report of all functions: of a layer's function the first wrong layer."""
         verdicts: list[Verdict] = []
         notes: dict[str, None] = {}
-        broken: list[str] = []  # functions with a mistake of their own
+        broken: dict[str, str] = {}  # function with wrong results -> the one whose mistake it is
         done: set[str] = set()
         tolerance = next((r.tolerance for _, r in reports if r.tolerance), tolerance_text("1e-7"))
         for trial, report in reports:
@@ -192,15 +192,15 @@ class Session:
                     verdicts.append(self._fine(name, reports))
                 continue
             done.add(name)
-            uses = [b for b in broken if _mentions(names.get(name), b)]
+            uses = [broken[b] for b in broken if _mentions(names.get(name), b)]
             if report.causes:
                 verdicts.append(_broken(name, report.causes[0], uses))
             for verdict in report:
                 verdicts.append(_under(verdict, name if many else "", uses))
-            if not report.passed and not uses:
-                broken.append(name)
+            if not report.passed:
+                broken[name] = uses[0] if uses else name
         passed = bool(verdicts) and all(v.ok for v in verdicts)
-        if not any(not t.helper and self._is_backward(t) for t, _ in reports):
+        if not any(kind_of(t.function) == "backward" for t, _ in reports):
             missing = "No function for the whole backward pass was found: only parts were checked."
             notes.setdefault(missing)
         return BackpropReport(tuple(verdicts), passed, self.reference, tolerance, tuple(notes))

@@ -315,7 +315,7 @@ def _size(value: Array | None) -> Array | None:
 
 
 def _names(graph: Any) -> dict[str, int]:
-    """Return short names of the values of a graph that have a meaning, in the order of computing."""
+    """Return short names of the values that have a meaning, in the order of computing."""
     found: dict[str, int] = {}
     layers = _layers(graph)
     for node in graph:

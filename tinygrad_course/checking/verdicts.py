@@ -6,6 +6,8 @@ import html
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..errors import GradcheckError
 from .report import shown
 
@@ -60,13 +62,11 @@ class Verdict:
 
     def cells(self) -> tuple[str, ...]:
         """Return the columns of the report's table."""
-        if self.kind in ("missing", "error"):
-            return (self.name, shown(self.shape), "-", "-", self.mark)
         return (
             self.name,
             shown(self.shape),
-            f"{self.difference:.2e}",
-            f"{self.error:.2e}",
+            f"{self.difference:.2e}" if self.difference < np.inf else "-",
+            f"{self.error:.2e}" if self.error < np.inf else "-",
             self.mark,
         )
 
