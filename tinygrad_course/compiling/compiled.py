@@ -3,8 +3,8 @@
 The first call with arguments of given shapes traces the function: it is that call, and its graph
 becomes a program (`lower`, `plan`, `numpy_program`). Later calls run the program. What a program
 takes for granted is looked at before each run: shapes and dtypes, training or evaluation mode, the
-arrays of parameters and states, the settings of optimizers; where something changed, the function is
-traced again.
+arrays of parameters and states, the settings of optimizers; where something changed, the function
+is traced again.
 """
 
 from __future__ import annotations

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from .. import naming
 from ..graph import Graph, GraphNode
-from ..op import Op
 from . import cancellations  # noqa: F401 - adds its rules
+from .general import general_activations, slope_of
 from .rewriter import ONE, Coefficient, Rewriter
 from .rules import LINEAR, RULES
 from .sizes import Sizes
@@ -89,7 +88,7 @@ class Simplifier:
         self.original = graph
         self.links = links
         self.lines = lines
-        self.general = _general_activations(graph, activations)
+        self.general = general_activations(graph, activations)
         self.wanted = wanted
         self.convention = convention
         # Conversions between float types are nothing to write down, and would round.
@@ -553,69 +552,6 @@ def _in_terms_of_m(k: float, power: int) -> str:
     elif size == 0.5:
         text = "1/(2m)"
     return f"-{text}" if k < 0 else text
-
-
-def _general_activations(graph: Graph, activations: str) -> dict[int, Op]:
-    """Return the operations that stand for activations: g[l], or f."""
-    found: dict[int, Op] = {}
-    if activations == "named":
-        return found
-    products = {
-        i
-        for n in graph
-        if n.op is not None and n.op.name in ("affine", "matrix_product") and not n.is_backward
-        for i in n.inputs
-    }
-    for node in graph:
-        if node.op is None or node.is_backward or node.op.name not in naming.ACTIVATIONS:
-            continue
-        if node.op.kind == "elementwise" and (activations != "general" or node.index in products):
-            layer = node.name[node.name.index("[") :] if "[" in node.name else ""
-            found[node.index] = (
-                _called(node.op, "f", "f")
-                if activations == "f"
-                else _called(node.op, f"g{layer}", f"g^{{{layer}}}" if layer else "g")
-            )
-    return found
-
-
-def _called(op: Op, text: str, latex: str) -> Op:
-    """Return an activation under a general name."""
-    made = Op(
-        f"{op.name} as {text}",
-        op.forward,
-        inputs=op.inputs,
-        defaults=op.defaults,
-        kind="elementwise",
-        text=lambda form, operands, params: f"{text}({operands[0]})",
-        latex=lambda form, operands, params: f"{latex}({operands[0]})",
-        numpy=op.numpy,
-        helper=op.helper,
-    )
-    made.rules = op.rules
-    made.symbol = text
-    made.doc = latex
-    return made
-
-
-def slope_of(activation: Op) -> Op:
-    """Return the operation g′: the derivative of an activation."""
-    rule = activation.rules[0]
-    assert rule is not None
-
-    def slope(x: Any, **params: Any) -> Any:
-        y = activation.forward(x, **params)
-        return rule((np.ones_like(y), y, x, *params.values()))
-
-    return Op(
-        f"slope of {activation.name}",
-        slope,
-        inputs=("x",),
-        defaults=activation.defaults,
-        kind="elementwise",
-        text=lambda form, operands, params: f"{activation.symbol}′({operands[0]})",
-        latex=lambda form, operands, params: f"{activation.doc}{{}}'({operands[0]})",
-    )
 
 
 def _is_complement(node: GraphNode, other: GraphNode) -> bool:
