@@ -80,7 +80,7 @@ def table(title: str, rows: Sequence[tuple[str, ...]]) -> str:
             inner = f'<mtd style="text-align: left">{sentence(below[0])}</mtd>'
             body.append(f"<mtr><mtd></mtd><mtd></mtd>{inner}</mtr>")
     heading = f"<h3>{html.escape(title)}</h3>\n"
-    math = '<math display="block"><mtable displaystyle="true" style="text-align: left">'
+    math = '<math display="block" style="width: max-content"><mtable displaystyle="true">'
     return f"{heading}{math}\n" + "\n".join(body) + "\n</mtable></math>"
 
 

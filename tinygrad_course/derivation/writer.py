@@ -190,7 +190,7 @@ class Writer:
         text, strength = part
         if strength >= least:
             return text
-        return rf"\left({text}\right)" if self.form == "latex" else f"({text})"
+        return _in_brackets(text) if self.form == "latex" else f"({text})"
 
 
 class _Length:
@@ -275,7 +275,8 @@ def _side_by_side(w: Writer, first: Written, second: Written) -> Written:
     right = second[0] if goes_on else w.bracket(second, JUXTAPOSITION)
     if right[0].isdigit():
         right = w.bracket(second, ATOM + 1)
-    space = r" \, " if w.form == "latex" and right.startswith(r"\mathrm{np.") else " "
+    apart = w.form == "latex" and (right.startswith(r"\mathrm{np.") or left.endswith("}"))
+    space = r" \, " if apart else " "
     return f"{left}{space}{right}", PRODUCT if goes_on and right == second[0] else JUXTAPOSITION
 
 
@@ -335,8 +336,13 @@ def _squared(w: Writer, part: Written) -> str:
     if w.form == "text":
         return text + "²"
     if text == part[0] and "^" in text:
-        text = rf"\left({text}\right)"
+        text = _in_brackets(text)
     return f"{text}^2"
+
+
+def _in_brackets(latex: str) -> str:
+    """Return LaTeX in brackets that are as high as what they enclose."""
+    return rf"\left({latex}\right)" if r"\frac" in latex else f"({latex})"
 
 
 def _fraction(value: Any) -> tuple[int, int] | None:
