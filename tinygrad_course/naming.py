@@ -37,6 +37,8 @@ ACTIVATIONS = frozenset(
 LOSSES = frozenset("bce bce_with_logits huber".split())
 _OF_LOGITS = ACTIVATIONS | {"log_softmax", "bce_with_logits"}
 PRODUCTS = frozenset("matrix_product inner mul einsum".split())
+# Examples and labels, also where a derivative with respect to them is asked for.
+DATA = frozenset("X x Y y A[0] A0 inputs input data images labels".split())
 LETTERS = ("u", "v", "p", "q", "r", "s")
 
 _LAYER = re.compile(r"(\D+)\[(\w+)\]")
@@ -214,6 +216,13 @@ def _users(nodes: Sequence[GraphNode], forward: list[int]) -> dict[int, list[tup
 def _case(stem: str, node: GraphNode) -> str:
     """Return a capital for a matrix, a small letter for a vector or number, as courses do."""
     return stem.upper() if len(node.shape) >= 2 and stem != "b" else stem
+
+
+def is_data(node: GraphNode) -> bool:
+    """Return True for a leaf that holds examples or labels, rather than parameters."""
+    return node.op is None and (
+        node.role == "data" or (node.role == "parameter" and node.name in DATA)
+    )
 
 
 def number_text(value: Any) -> str:

@@ -129,7 +129,7 @@ class Chain:
         if len(kinds) > 1:
             raise _no_chain("its layers differ in their layout, or in having a bias")
         before = self.graph[first.before]
-        if before.op is not None or before.role != "data":
+        if not naming.is_data(before):
             raise _no_chain("the input of its first layer is computed, and no data")
 
     def _inside(self) -> set[int]:

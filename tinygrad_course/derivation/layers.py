@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from .. import errors
+from ..naming import is_data
 from .lines import Derivation, Line
 from .writer import Writer
 
@@ -220,5 +221,5 @@ def _data_of_first_layer(derivation: Derivation) -> str | None:
     first = derivation.by_name.get("Z[1]")
     if first is None:
         return None
-    data = {n.name for n in derivation.leaves if n.role == "data"}
+    data = {n.name for n in derivation.leaves if is_data(n)}
     return next((name for name in derivation.reads(first) if name in data), None)

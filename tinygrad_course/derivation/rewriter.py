@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..graph import GraphNode
+from ..naming import is_data
 from ..op import Op, find
 from .sizes import Sizes
 
@@ -375,7 +376,7 @@ class Rewriter:
         if known is not None:
             return known
         for node in self.nodes:
-            if node.op is not None or node.role != "data":
+            if not is_data(node):
                 continue
             for place, other in enumerate(self.sizes.axes[node.index]):
                 if self.sizes.root(other) == axis:

@@ -265,7 +265,7 @@ class Simplifier:
         roots = [sizes.root(a) for a in sizes.axes[node.inputs[0]] if sizes.counts(a)]
         places = []
         for leaf in graph:
-            if leaf.op is None and leaf.role == "data":
+            if naming.is_data(leaf):
                 for place, axis in enumerate(sizes.axes[leaf.index]):
                     if sizes.root(axis) in roots:
                         roots.remove(sizes.root(axis))
@@ -348,7 +348,8 @@ class Simplifier:
         r = self.rewriter
         target = self.original[of[0]]
         lifted = ONE
-        if self.convention == "course" and self._from_data[target.index] and target.shape:
+        from_data = self._from_data[target.index] and target.op is not None and target.shape
+        if self.convention == "course" and from_data:
             lifted = self._mean_in(index)
             if not lifted.is_one:
                 index = self._without(index, lifted)
@@ -627,7 +628,7 @@ def _from_data(graph: Graph) -> list[bool]:
     found: list[bool] = []
     for node in graph:
         if node.op is None:
-            found.append(node.role == "data")
+            found.append(naming.is_data(node))
         else:
             found.append(any(found[i] for i in node.inputs))
     return found

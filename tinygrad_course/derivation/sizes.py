@@ -13,6 +13,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..naming import is_data
+
 if TYPE_CHECKING:
     from ..graph import Graph, GraphNode
 
@@ -111,7 +113,7 @@ class Sizes:
         self._names = {}
         taken = {n.name for n in graph if n.op is None or n.op.name != "count"}
         free = [symbol for symbol in COUNTS if symbol not in taken]
-        axes = [a for n in graph if n.op is None and n.role == "data" for a in self.axes[n.index]]
+        axes = [a for n in graph if is_data(n) for a in self.axes[n.index]]
         # The axes of a cost of shape (1, 1) stay what they are for any number of examples.
         kept = {self._find(a) for n in graph if n.role == "loss" for a in self.axes[n.index]}
         found = [self._find(axis) for axis in axes if self.counts(axis)]
@@ -136,7 +138,7 @@ class Sizes:
         if "n[1]" not in self._names.values():
             return
         for node in graph:
-            if node.op is None and node.role == "data":
+            if is_data(node):
                 for axis in self.axes[node.index]:
                     root = self._find(axis)
                     if self._parameter[root] and root not in self._names:
@@ -195,10 +197,10 @@ class Sizes:
 
     def add(self, node: GraphNode) -> None:
         """Infer the axes of the next node from those of its inputs."""
-        parameter = node.op is None and node.role == "parameter"
+        parameter = node.op is None and node.role == "parameter" and not is_data(node)
         self._parameters.append(parameter)
         if node.op is None:
-            axes: Axes = tuple(self._new(n, node.role == "data", parameter) for n in node.shape)
+            axes: Axes = tuple(self._new(n, is_data(node), parameter) for n in node.shape)
         else:
             inputs = [self.axes[i] for i in node.inputs]
             self._operands = [self._parameters[i] for i in node.inputs]
