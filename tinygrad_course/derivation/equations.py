@@ -379,7 +379,7 @@ def _latex_rows(block: Block) -> list[str]:
     rows = []
     for r in block.rows:
         left, right = r.latex
-        row = f"{left} &= {right}" if right else left
+        row = f"{left} &= {right}" if right else f"{left} &"
         more = ", ".join(words(part) for part in (r.shape, r.remark) if part)
         rows.append(rf"{row} && \text{{{more}}}" if more else row)
         if r.reason[1]:

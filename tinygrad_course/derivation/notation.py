@@ -15,7 +15,8 @@ import numpy as np
 
 from .. import errors
 from ..graph import Graph, GraphNode
-from ..modes import enable_grad
+from ..modes import enable_grad, record_all
+from ..random import Generator
 from ..tensor import Tensor, apply, wrap
 from .sizes import Sizes
 
@@ -25,7 +26,8 @@ _LAYER = re.compile(r"(.*)\[(\d+)\]")
 # Taken along an axis: with the axes swapped, the axis is the other one.
 _ALONG = ("sum", "mean", "amax", "amin", "softmax", "log_softmax", "logsumexp", "norm2", "cumsum",
           "take_along_axis", "argmax", "argmin", "flip", "join", "one_hot",
-          "remove_axes")  # fmt: skip
+          "remove_axes", "count")  # fmt: skip
+_PRODUCTS = ("affine", "matrix_product")
 
 
 def relayout(source: Any, notation: str) -> Any:
@@ -75,9 +77,14 @@ class _Transposed:
         # (node, transposed?) -> tensor.
         self.made: dict[tuple[int, bool], Any] = {}
         self.leaves: dict[int, Tensor] = {}
+        self.users: dict[int, list[GraphNode]] = {}
+        for node in graph:
+            if not node.is_backward:
+                for i in node.inputs:
+                    self.users.setdefault(i, []).append(node)
 
     def graph(self) -> Graph:
-        with enable_grad():
+        with enable_grad(), record_all():
             outputs = [self.value(n.index, len(n.shape) == 2) for n in self.old.outputs]
         backward = all(y.requires_grad and y._data.size == 1 for y in outputs)
         return Graph.of(outputs, backward=backward)
@@ -106,10 +113,23 @@ class _Transposed:
         name = node.op.name
         if name == "matrix_transpose":
             return [(node.inputs[0], not transposed)]
-        if name in ("affine", "matrix_product") and transposed:
+        if name in _PRODUCTS and transposed:
             return [(i, len(self.old[i].shape) == 2) for i in node.inputs]
         flipped = transposed if len(node.shape) == 2 else True
+        if node.shape == () and node.params.get("axis", 0) is None:
+            flipped = not self._is_kept(node.inputs[0])  # a sum over all elements
         return [(i, flipped and len(self.old[i].shape) == 2) for i in node.inputs]
+
+    def _is_kept(self, index: int) -> bool:
+        """Return True for W², say, where W is only ever transposed before it multiplies."""
+        node = self.old[index]
+        while node.op is not None and node.op.kind == "elementwise":
+            matrices = {i for i in node.inputs if len(self.old[i].shape) == 2}
+            if len(matrices) != 1:
+                return False
+            node = self.old[matrices.pop()]
+        ops = {n.op.name for n in self.users.get(node.index, []) if n.op is not None}
+        return node.op is None and "matrix_transpose" in ops and not ops.intersection(_PRODUCTS)
 
     def _compute(self, index: int, transposed: bool) -> Any:
         node = self.old[index]
@@ -119,27 +139,35 @@ class _Transposed:
         name = node.op.name
         if name == "matrix_transpose":
             return inputs[0]
-        if name in ("affine", "matrix_product") and transposed:
+        if name in _PRODUCTS and transposed:
             swapped = (inputs[1], inputs[0], *(self._bias(c) for c in inputs[2:]))
             return self._named(apply(node.op, swapped), node)
-        if not transposed and len(node.shape) == 2:
+        if node.op.kind == "random":
+            return self._drawn(node, inputs, transposed)
+        if not transposed and len(node.shape) == 2 and node.op.kind != "elementwise":
             self._refuse(node)
         params = node.params
         if name in _ALONG and len(self.old[node.inputs[0]].shape) == 2:
             params = {**params, "axis": _other_axis(params["axis"])}
-        elif node.op.kind not in ("elementwise", "custom") and name not in _ALONG + (
-            "inner",
-            "count",
-        ):
+        elif node.op.kind not in ("elementwise", "custom") and name not in (*_ALONG, "inner"):
             if any(len(self.old[i].shape) == 2 for i in node.inputs):
                 self._refuse(node)
-        if node.op.kind == "elementwise" and len(node.shape) == 2:
+        if node.op.kind == "elementwise" and transposed:
             inputs = [self._bias(x) for x in inputs]
         if name == "insert_axes" and len(node.shape) == 2:
             params = {**params, "axis": _other_axis(params["axis"])}
         if name == "one_hot":
             params = {**node.params, "axis": -3 - node.params["axis"]}
         return self._named(apply(node.op, tuple(inputs), params), node)
+
+    def _drawn(self, node: GraphNode, inputs: list[Any], transposed: bool) -> Any:
+        """Return a random operation with what it drew."""
+        assert node.op is not None
+        made = apply(node.op, tuple(inputs), {**node.params, "generator": Generator(0)})
+        if node.value is not None and made._node is not None:
+            value = np.asarray(node.value)
+            made._data = made._node._data = value.T.copy() if transposed else value
+        return self._named(made, node)
 
     def _bias(self, x: Any) -> Any:
         """Return a vector that was broadcast over rows as a column, or a column as a vector."""
@@ -172,14 +200,12 @@ class _Transposed:
         return leaf
 
     def _is_bias(self, node: GraphNode) -> bool:
-        """Return True for a parameter that is only ever added to matrices."""
-        if node.role != "parameter":
-            return False
-        users = [n for n in self.old if node.index in n.inputs and not n.is_backward]
+        """Return True for a leaf that only ever meets matrices element by element: b, γ."""
+        users = self.users.get(node.index, [])
         return bool(users) and all(
             n.op is not None
             and len(n.shape) == 2
-            and (n.op.name == "add" or (n.op.name == "affine" and n.inputs[2] == node.index))
+            and (n.op.kind == "elementwise" or (n.op.name == "affine" and n.inputs[2] == node.index))
             for n in users
         )
 

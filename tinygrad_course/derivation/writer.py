@@ -34,7 +34,7 @@ _GREEK = {
     **{"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "η": "eta"},
     **{"θ": "theta", "λ": "lambda", "μ": "mu", "ρ": "rho", "σ": "sigma", "φ": "phi"},
 }
-_LAYER_LATEX = re.compile(r"([^{}^]+(?:_\{[^{}]+\}|\{[^{}]+\})?\^\{[\[(]\w+[\])])\}")
+_LAYER_LATEX = re.compile(r"((?:d )?[^\s^]+\^\{(?:2\\,)?[\[(]\w+[\])])\}")
 _WORDS = {"ᵀ": "_T", "′": "_prime", "²": "_sq", "\u0303": "_tilde"}
 _NAME = re.compile(r"(d?)([A-Za-zα-ω])(\u0303?)(²?)_?(\d+|(?<=_)[a-z]+)?")
 _INDEXED = re.compile(r"([^\[\]]+)\[(\w+)\](.*)")
@@ -230,7 +230,7 @@ def _product(w: Writer, node: GraphNode) -> Written | None:
     a, b = node.inputs
     graph = w.d.graph
     if a == b:
-        return _squared(w, w.operand(a)), POWER
+        return _raised(w, w.operand(a), "2"), POWER
     if w.form == "numpy":
         # The number first here too, as in beta * v.
         if not graph[a].shape or graph[b].shape:
@@ -293,9 +293,9 @@ def _quotient(w: Writer, node: GraphNode) -> Written | None:
 def _power(w: Writer, node: GraphNode) -> Written | None:
     """Whole powers are superscripts: x³."""
     base, exponent = (w.operand(i) for i in node.inputs)
-    if w.form != "text" or not re.fullmatch(r"-?\d{1,3}", exponent[0]):
+    if w.form == "numpy" or not re.fullmatch(r"-?\d{1,3}", exponent[0]):
         return None
-    return w.bracket(base, POWER + 1) + exponent[0].translate(_SUPERSCRIPTS), POWER
+    return _raised(w, base, exponent[0]), POWER
 
 
 def _negative(w: Writer, node: GraphNode) -> Written | None:
@@ -325,19 +325,19 @@ def _transpose(w: Writer, node: GraphNode) -> Written | None:
 
 
 def _square(w: Writer, node: GraphNode) -> Written | None:
-    return _squared(w, w.operand(node.inputs[0])), POWER
+    return _raised(w, w.operand(node.inputs[0]), "2"), POWER
 
 
-def _squared(w: Writer, part: Written) -> str:
-    """Return x², in LaTeX with brackets around what has a superscript: (A^{[1]})^2."""
+def _raised(w: Writer, part: Written, power: str) -> str:
+    """Return x², in LaTeX with brackets around what has a superscript: (A^{[1]})^{2}."""
     if w.form == "numpy":
-        return f"({part[0]}) ** 2"
+        return f"({part[0]}) ** {power}"
     text = w.bracket(part, POWER + 1)
     if w.form == "text":
-        return text + "²"
+        return text + power.translate(_SUPERSCRIPTS)
     if text == part[0] and "^" in text:
         text = _in_brackets(text)
-    return f"{text}^2"
+    return f"{text}^{{{power}}}"
 
 
 def _in_brackets(latex: str) -> str:
