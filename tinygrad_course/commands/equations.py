@@ -113,7 +113,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out is not None and arguments.form is None:
         ending = output("equations", arguments.out, ENDINGS)
     found = program.find(arguments.program, SAMPLES)
-    sheet = derived(found.computation("equations"), arguments, form)
+    loss = found.computation("equations")
+    arguments.wrt = program.parameters("equations", loss, arguments.wrt)
+    sheet = derived(loss, arguments, form)
     # The largest difference from autodiff, in a line.
     verdict = str(verify(sheet, program=False)) if arguments.verify else ""
     text = document(sheet, ending, title(found.name), verdict) if ending else str(sheet)

@@ -67,10 +67,11 @@ def run(arguments: argparse.Namespace) -> int:
     if out is not None and Path(out).suffix:
         output("exercise", out, ENDINGS)
     found = program.find(arguments.program, SAMPLES)
+    loss = found.loss("exercise")
     made = exercise(
-        found.loss("exercise"),
+        loss,
         hide=arguments.hide,
-        wrt=arguments.wrt,
+        wrt=program.parameters("exercise", loss, arguments.wrt),
         notation=arguments.notation,
         mean=arguments.mean,
         solution=arguments.solution,

@@ -21,7 +21,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tinygrad_course.errors import ArgumentError
+from tinygrad_course.graph import Graph
 from tinygrad_course.modes import record_all
+from tinygrad_course.naming import compact
 from tinygrad_course.nn import Module
 from tinygrad_course.node import Node
 from tinygrad_course.tensor import Tensor, apply, wrap
@@ -115,7 +117,7 @@ class Program:
         return tensor
 
     def loss(self, command: str) -> Tensor:
-        """Run it as `computation` does, for a loss of which there are derivatives.
+        """Run it as `computation` does, for a loss that has derivatives.
 
         Raises:
             ArgumentError: it is no scalar, or depends on nothing that requires a gradient.
@@ -180,6 +182,23 @@ def find(target: str, samples: dict[str, Callable[[], Tensor]]) -> Program:
             "loss."
         )
     return Program(f"{file}:{name}", value, path)
+
+
+def parameters(command: str, loss: Tensor, wanted: list[str] | None) -> list[str] | None:
+    """Return the names of the parameters to differentiate by; None for all of them.
+
+    Raises:
+        ArgumentError: a name that is none of the loss's parameters.
+    """
+    nodes = Graph.of(loss)
+    known = {compact(n.name): n.name for n in nodes if n.role == "parameter"}
+    for name in wanted or ():
+        if compact(name) not in known:
+            raise ArgumentError(
+                f"{command}: --wrt names {name!r}, which is no parameter here. "
+                f"The parameters are {', '.join(known.values()) or 'none'}."
+            )
+    return wanted and [known[compact(name)] for name in wanted]
 
 
 def load(target: str) -> Any:

@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     loss = program.find(arguments.program, SAMPLES).computation("source")
     text = source(
         loss,
-        wrt=arguments.wrt,
+        wrt=program.parameters("source", loss, arguments.wrt),
         notation=arguments.notation,
         style=arguments.style,
         functions=arguments.functions,

@@ -6,7 +6,6 @@ scripts, and follows the light and dark mode of its reader; the LaTeX file needs
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
@@ -20,14 +19,14 @@ if TYPE_CHECKING:
 _TEXT = {
     **{"\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "_": r"\_", "%": r"\%", "&": r"\&"},
     **{"#": r"\#", "$": r"\$", "^": r"\^{}", "~": r"\~{}", "<": "$<$", ">": "$>$", "|": "$|$"},
-    **{"−": "$-$", "·": r"$\cdot$", "…": r"\dots", "′": "$'$", "∂": r"$\partial$", "≥": r"$\ge$"},
+    **{"−": "$-$", "·": r"$\cdot$", "…": r"\dots{}", "′": "$'$", "∂": r"$\partial$", "≥": r"$\ge$"},
     **{"α": r"$\alpha$", "β": r"$\beta$", "γ": r"$\gamma$", "δ": r"$\delta$", "ε": r"$\epsilon$"},
     **{"η": r"$\eta$", "θ": r"$\theta$", "λ": r"$\lambda$", "μ": r"$\mu$", "ρ": r"$\rho$"},
     **{"σ": r"$\sigma$", "φ": r"$\phi$", "ᵀ": r"$^{\top}$", "ŷ": r"$\hat{y}$", "≤": r"$\le$"},
     **{power: f"$^{{{k}}}$" for k, power in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
 }
 
-_PREAMBLE = r"""\documentclass[a4paper]{article}
+_PREAMBLE = r"""\documentclass[a4paper,fleqn]{article}
 \usepackage[T1]{fontenc}
 \usepackage[margin=25mm]{geometry}
 \usepackage{amsmath}
@@ -36,11 +35,8 @@ _PREAMBLE = r"""\documentclass[a4paper]{article}
 \setlength{\parskip}{6pt}
 """
 
-# A longer remark beside an equation is broken into lines.
-_LONG = 40
-
-# What a block is about, by the first word of its title: the page colours it accordingly.
-_KINDS = {"forward": "forward", "cost": "loss", "backward": "backward"}
+# The colour of a section.
+_KINDS = {"": "", "forward": "forward", "cost": "loss", "backward": "backward"}
 
 # The colours are those of the pictures, forward blue, backward red, loss amber, in both modes.
 _STYLE = """\
@@ -77,6 +73,8 @@ SHEET_STYLE = """\
 .sheet mfrac { padding: 0 0.1em; }
 .sheet mtext { color: var(--muted); font: 0.85rem/1.4 system-ui, "Segoe UI", "Liberation Sans",
   Arial, sans-serif; padding-left: 1.5em; }
+.sheet mstyle { color: var(--muted); }
+.sheet mstyle mtext { padding: 0; }
 @media (max-width: 30rem) {
   .sheet { padding-left: 0.8rem; }
   .sheet math { font-size: 1em; }
@@ -110,9 +108,9 @@ def _tex_rows(block: Block) -> list[str]:
         left, right = row.latex
         equation = f"{left} &= {right}" if right else f"{left} &"
         beside = words(", ".join(part for part in (row.shape, row.remark) if part))
-        if len(beside) > _LONG:
-            beside = rf"\parbox[t]{{0.35\textwidth}}{{\raggedright\small {beside}}}"
         rows.append(equation + (rf" &\qquad& \text{{{beside}}}" if beside else ""))
+        if row.reason[1]:
+            rows.append(rf"&\quad \parbox[t]{{0.8\textwidth}}{{\small {row.reason[1]}}}")
     return rows
 
 
@@ -147,11 +145,11 @@ def sections(sheet: Equations) -> str:
     """Return the parts of a sheet as sections of a page, which `SHEET_STYLE` sets."""
     found = []
     for block in sheet.blocks:
-        rows = [(*row.latex, row.shape, row.remark) for row in block.rows]
+        rows = [(*row.latex, row.shape, row.remark, row.reason[1]) for row in block.rows]
         table = mathml.table(block.title, rows)
         heading, _, math = table.partition("\n")
-        kind = _KINDS.get(re.split(r"\W", block.title.lower())[0], "")
+        kind = f"sheet {_KINDS[block.rows[0].section]}".rstrip()
         found.append(
-            f'<section class="sheet {kind}">\n{heading}\n<div tabindex="0">{math}</div>\n</section>'
+            f'<section class="{kind}">\n{heading}\n<div tabindex="0">{math}</div>\n</section>'
         )
     return "\n".join(found)

@@ -32,18 +32,21 @@ from .source import TITLES, Spelling
 from .writer import Writer
 
 if TYPE_CHECKING:
-    from ..checking.verdicts import BackpropReport
+    from ..checking.verdicts import BackpropReport, Verdict
 
 BLANK = "______"
 LATEX_BLANK = r"\underline{\hspace{5em}}"
 MARK = "### YOUR CODE HERE ###"
 
+# The functions of `self_check` that a program ends with.
+_CHECKS = ("check", "run_backward", "compare", "differences", "cost_at", "mistake", "diagnosis")
+
 # What the program calls its own; a tensor of that name is written with an underscore.
 _TAKEN = (
     *("forward", "backward", "stepped", "example", "values", "step", "M", "EPS", "TOLERANCE"),
     *("ENTRIES", "BLANKS", "PARAMETERS", "DERIVATIVE_OF", "POWER_OF_M", "inspect"),
+    *_CHECKS,
 )
-_CHECKS = ("check", "run_backward", "plain_check", "differences", "cost_at", "mistake")
 
 
 class Exercise(str):
@@ -65,6 +68,8 @@ class Exercise(str):
     _inputs: dict[str, Any]
     _names: dict[str, str]
     _blanks: dict[str, tuple[int, ...]]
+    # Of a graph of numbers: the derivatives of the values on the way, and whose they are.
+    _steps: dict[str, tuple[float, str]]
 
     def check(self, yours: Any) -> BackpropReport:
         """Say what is right and what is wrong in a solution.
@@ -93,9 +98,31 @@ class Exercise(str):
 
         values, problem = self._values(yours)
         given = {name: x for name, x in values.items() if x is not None}
-        names = {name: ours for name, ours in self._names.items() if name in given}
+        steps = [self._verdict(name, given.pop(name)) for name in self._steps if name in given]
+        names = {name: ours for name, ours in self._names.items() if ours != name in given}
         report = check_backprop(self._loss, given, wrt=self._wrt, names=names)
+        report = replace(
+            report,
+            verdicts=(*steps, *report.verdicts),
+            passed=report.passed and all(step.ok for step in steps),
+        )
         return self._with_blanks(report, values, problem)
+
+    def _verdict(self, name: str, value: Any) -> Verdict:
+        """Compare a step between numbers, of which `check_backprop` knows nothing."""
+        from ..checking.verdicts import Verdict
+
+        right, quantity = self._steps[name]
+        try:
+            mine = float(value)
+        except (TypeError, ValueError):
+            mine = np.inf
+        error = abs(mine - right)
+        apart = error / (abs(mine) + abs(right)) if error else 0.0
+        if apart < 1e-7:
+            return Verdict(name, self._names[name], True, apart, error)
+        told = f"{name} is not the derivative of the result with respect to {quantity}."
+        return Verdict(name, self._names[name], False, apart, error, (), "unknown", told)
 
     def _values(self, yours: Any) -> tuple[Mapping[str, Any], str]:
         """Return what was computed, and what stopped the program."""
@@ -220,6 +247,13 @@ def exercise(
         if n.value is not None
     }
     made._names = {spelled.names[x.name]: naming.compact(x.name) for x in derivation.lines}
+    results = derivation.evaluate() if derivation.scalar else {}
+    leaves = {node.name for node in derivation.leaves}
+    made._steps = {
+        spelled.names[line.name]: (float(results[line.name]), line.of)
+        for line in backward
+        if derivation.scalar and line.of is not None and line.of not in leaves
+    }
     made._blanks = {
         spelled.names[x.name]: derivation.graph[x.index].shape for x in backward if x.name in hidden
     }
@@ -350,7 +384,6 @@ class _Program:
         if intermediate:
             below.append(self._stepped(intermediate))
         below += [inspect.getsource(getattr(self_check, name)).rstrip() for name in _CHECKS]
-        below.append(inspect.getsource(self_check.package_check).rstrip())
         below.append('if __name__ == "__main__":\n    raise SystemExit(0 if check() else 1)')
         title = "Backpropagation, to be filled in." if blank else "Backpropagation, filled in."
         told = ["rng is a np.random.Generator, or the seed of one."] * ("rng" in self.data)

@@ -19,9 +19,8 @@ def check():
     empty = [name for name in BLANKS if name in yours and yours[name] is None]
     passed = False
     if any(yours.get(name) is not None for name in BLANKS):
-        passed = package_check(inputs, yours)
-        if passed is None:
-            passed = plain_check(inputs, yours)
+        passed, verdicts = compare(inputs, yours)
+        print(verdicts if passed else diagnosis(inputs, yours) or verdicts)
     if empty:
         print(f"Not filled in yet: {', '.join(empty)}.")
     elif problem:
@@ -49,8 +48,8 @@ def run_backward(inputs):
         return computed, f"{where}: {type(error).__name__}: {error}"
 
 
-def plain_check(inputs, yours):
-    """Print a verdict for each derivative, in the order of the backward pass."""
+def compare(inputs, yours):
+    """Return whether all is right, and a verdict for each derivative, one in a line."""
     _, values = forward(**inputs)
     quantities = {**inputs, **values}
     wrong, right_gradients = {}, True
@@ -66,13 +65,13 @@ def plain_check(inputs, yours):
     if right_gradients:
         # dZ may be scaled in another way than here, as long as dW and db come out right.
         wrong = {}
+    lines, first = [], next(iter(wrong), None)
     for name in DERIVATIVE_OF:
         if yours.get(name) is not None:
-            first = next(iter(wrong), None)
             later = f"wrong too; first put {first} right"
             said = "right" if name not in wrong else wrong[name] if name == first else later
-            print(f"{name:<8} {said}")
-    return right_gradients
+            lines.append(f"{name:<8} {said}")
+    return right_gradients, "\n".join(lines)
 
 
 def differences(name, shape, inputs):
@@ -129,11 +128,11 @@ def mistake(yours, expected):
     return said
 
 
-def package_check(inputs, yours):
-    """Print the diagnosis of tinygrad_course where that is installed, and return its verdict."""
+def diagnosis(inputs, yours):
+    """Return what tinygrad_course says is wrong; nothing where it is not installed."""
     found = {name: value for name, value in yours.items() if value is not None}
-    names = {name: f"d{of}" for name, of in DERIVATIVE_OF.items() if name in found}
-    gradients = [DERIVATIVE_OF[name] for name in names if DERIVATIVE_OF[name] in PARAMETERS]
+    names = {name: f"d{of}" for name, of in DERIVATIVE_OF.items() if f"d{of}" != name in found}
+    gradients = [of for name, of in DERIVATIVE_OF.items() if name in found and of in PARAMETERS]
     try:
         import tinygrad_course as tc
 
@@ -146,6 +145,5 @@ def package_check(inputs, yours):
             value.name = name
         report = tc.check_backprop(J, found, wrt=gradients, names=names)
     except Exception:  # not installed, or a forward() that it cannot follow
-        return None
-    print(report)
-    return report.passed
+        return ""
+    return "" if report.passed else str(report).rstrip()
