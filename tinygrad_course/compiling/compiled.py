@@ -172,7 +172,7 @@ class _Specialised:
         # Leaves are found again by name, which is unique.
         by_name = {graph[i].name: x for i, x in leaves.items()}
         self.graph = simplify(graph)
-        lowered, _ = lower(self.graph)
+        lowered = lower(self.graph)
         given = {x: k for k, x in enumerate(program.leaves.values())}
         self.places: list[int] = []
         arguments: list[int] = []

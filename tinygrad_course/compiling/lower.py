@@ -14,8 +14,9 @@ import numpy as np
 
 from ..derivation.rewriter import Rewriter
 from ..derivation.rules import RULES
-from ..graph import Graph, GraphNode
+from ..graph import Graph
 from ..op import Op, find
+from .scale import live, scale_early
 
 Lowering = Callable[[Rewriter, tuple[int, ...], dict[str, Any]], int | None]
 
@@ -80,8 +81,8 @@ _KEPT = ("add", "sub", "mul", "div", "neg", "matrix_transpose", "clone", "cast",
          "reshape_like", "sum_like", "where", "pow", "insert_axes", "remove_axes")  # fmt: skip
 
 
-def lower(graph: Graph) -> tuple[Graph, dict[int, int]]:
-    """Return the graph written out, and where each of its leaves went."""
+def lower(graph: Graph) -> Graph:
+    """Return the graph written out; leaves keep their names."""
     rules = {name: RULES[name] for name in _KEPT if name in RULES}
     r = _Lowerer(rules, exact_dtypes=True)
     new: dict[int, int] = {}
@@ -96,37 +97,12 @@ def lower(graph: Graph) -> tuple[Graph, dict[int, int]]:
         made = r.nodes[new[node.index]]
         if not made.name and not node.anonymous and node.role != "constant":
             made.name = node.name
-    return _live(graph, r.nodes, new)
-
-
-def _live(
-    graph: Graph, nodes: list[GraphNode], new: dict[int, int]
-) -> tuple[Graph, dict[int, int]]:
-    """Return what outputs and updates need."""
     outputs = [new[n.index] for n in graph.outputs]
-    updates = [(new[state], new[value]) for state, value in graph.updates]
-    wanted = [new[n.grad] for n in graph if n.op is None and n.grad is not None]
-    stack = [*outputs, *(i for pair in updates for i in pair), *wanted]
-    live: set[int] = set()
-    while stack:
-        i = stack.pop()
-        if i not in live:
-            live.add(i)
-            stack.extend(nodes[i].inputs)
-    place = {i: k for k, i in enumerate(sorted(live))}
-    kept = []
-    for i in sorted(live):
-        node = nodes[i]
-        node.index = place[i]
-        node.inputs = tuple(place[j] for j in node.inputs)
-        node.grad = None
-        kept.append(node)
-    for n in graph:
-        if n.op is None and n.grad is not None:
-            kept[place[new[n.index]]].grad = place[new[n.grad]]
-    leaves = {n.index: place[new[n.index]] for n in graph if n.op is None and new[n.index] in place}
-    made = Graph(kept, [place[i] for i in outputs], [(place[s], place[v]) for s, v in updates])
-    return made, leaves
+    made = Graph(r.nodes, outputs, [(new[s], new[v]) for s, v in graph.updates])
+    for node in graph:
+        if node.op is None:
+            made[new[node.index]].grad = None if node.grad is None else new[node.grad]
+    return scale_early(live(made))
 
 
 # --- sums and layers ----------------------------------------------------------------------------
