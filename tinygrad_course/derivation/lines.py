@@ -11,6 +11,7 @@ numbers, as on slides, every step has a line.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,7 @@ MOST_INSIDE = 3
 _PLAIN = frozenset(
     {"matrix_transpose", "neg", "square", "insert_axes", "sub", "div", "count", "one_hot"}
 )
+_COUNTED = re.compile(r"g\d+")
 _OF_NUMBERS = ("count", "div", "mul", "neg", "cast")
 
 
@@ -163,6 +165,7 @@ class Derivation:
         self._shown = simplifier.lines
         self._uses = _uses(graph)
         self._before_cost = _before_cost(graph)
+        self._coefficients = _coefficients(graph)
         self._complexity: dict[int, int] = {}
         self._names: dict[int, str] = {}
         self.lines: list[Line] = []
@@ -190,11 +193,22 @@ class Derivation:
             if self._has_line(node):
                 self._names[node.index] = node.name
                 self._complexity[node.index] = 0
+        self._number_lines()
         lines = [self._line(self.graph[i]) for i in sorted(self._names)]
         lines += self._shared_lines()
         order = {section: k for k, section in enumerate(SECTIONS)}
         lines.sort(key=lambda line: (order[line.section], line.index))
         self.lines = lines if self.scalar else self._gradients_early(lines)
+
+    def _number_lines(self) -> None:
+        """Count the lines that no name fits as g1, g2, …."""
+        rest = [n for n in self.graph if n.is_backward and _COUNTED.fullmatch(n.name)]
+        names = sorted((n.name for n in rest), key=lambda name: int(name[1:]))
+        rest.sort(key=lambda n: (n.index not in self._names, n.index))
+        for node, name in zip(rest, names, strict=True):
+            node.name = name
+            if node.index in self._names:
+                self._names[node.index] = name
 
     def _gradients_early(self, lines: list[Line]) -> list[Line]:
         """List dW and db right after the dZ they come from, as courses do."""
@@ -221,7 +235,7 @@ class Derivation:
         if i in {n.index for n in self.graph.outputs}:
             return True
         if self.is_coefficient(node):
-            return False
+            return self._complexity[i] > MOST_OPERATIONS
         uses = self._uses[i]
         if i in self._opaque:
             return self._derivative_has_line(node)
@@ -261,14 +275,7 @@ class Derivation:
 
     def is_coefficient(self, node: GraphNode) -> bool:
         """Return True for numbers such as 1/m, computed from constants and counts."""
-        if node.shape or node.op is None or node.op.name not in _OF_NUMBERS:
-            return False
-        if node.op.name == "count":
-            return True
-        return all(
-            self.graph[i].role == "constant" or self.is_coefficient(self.graph[i])
-            for i in node.inputs
-        )
+        return node.index in self._coefficients
 
     def _line(self, node: GraphNode) -> Line:
         of = self.graph[node.grad_of].name if node.grad_of is not None else None
@@ -436,6 +443,19 @@ def _uses(graph: Graph) -> list[int]:
         for i in node.inputs:
             uses[i] += 1
     return uses
+
+
+def _coefficients(graph: Graph) -> set[int]:
+    """Return the nodes that are numbers such as 1/m, computed from constants and counts."""
+    found: set[int] = set()
+    for node in graph:
+        if node.shape or node.op is None or node.op.name not in _OF_NUMBERS:
+            continue
+        if node.op.name == "count" or all(
+            i in found or graph[i].role == "constant" for i in node.inputs
+        ):
+            found.add(node.index)
+    return found
 
 
 def _before_cost(graph: Graph) -> set[int]:

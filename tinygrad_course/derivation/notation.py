@@ -205,7 +205,7 @@ class _Transposed:
         return bool(users) and all(
             n.op is not None
             and len(n.shape) == 2
-            and (n.op.kind == "elementwise" or (n.op.name == "affine" and n.inputs[2] == node.index))
+            and (n.op.kind == "elementwise" or n.op.name == "affine" and n.inputs[2] == node.index)
             for n in users
         )
 

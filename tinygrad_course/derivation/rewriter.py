@@ -84,6 +84,8 @@ def _fraction(number: float) -> tuple[float, int]:
     >>> _fraction(0.5), _fraction(2 / 3), _fraction(0.1)
     ((1, 2), (2, 3), (0.1, 1))
     """
+    if not math.isfinite(number):
+        return number, 1
     found = Fraction(number).limit_denominator(1000)
     if float(found) != number or (len(repr(number)) < 8 and found.denominator not in (2, 4, 8)):
         return number, 1
@@ -287,15 +289,17 @@ class Rewriter:
 
     def split(self, index: int) -> tuple[Coefficient, int]:
         """Return a node as a coefficient times a core."""
-        if self.is_op(index, "neg"):
-            c, core = self.split(self.inputs(index)[0])
-            return c.negative(), core
+        negative = False
+        while self.is_op(index, "neg"):
+            index = self.inputs(index)[0]
+            negative = not negative
+        c = ONE
         if self.is_op(index, "mul"):
             first, second = self.inputs(index)
-            c1 = self._coefficients.get(first)
-            if c1 is not None and second not in self._coefficients:
-                return c1, second
-        return ONE, index
+            known = self._coefficients.get(first)
+            if known is not None and second not in self._coefficients:
+                c, index = known, second
+        return c.negative() if negative else c, index
 
     def scaled(self, c: Coefficient, core: int) -> int:
         """Return a node for a coefficient times a core."""

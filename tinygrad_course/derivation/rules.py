@@ -363,20 +363,27 @@ def _picked_by_labels(r: Rewriter, op: str, inputs: Inputs, params: Params) -> i
 
 @rule("add", "sub", backward=True)
 def _like_terms(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
-    """(x + a) + a = x + 2 a."""
+    """(x + a) + a = x + 2 a, and a + (a + x) = 2 a + x."""
     x, y = inputs
-    d, b = r.split(y)
-    if not r.is_op(x, "add", "sub"):
+    if r.is_op(x, "add", "sub"):
+        total, term, sign = x, y, -1 if op == "sub" else 1
+    elif op == "add" and r.is_op(y, "add"):
+        total, term, sign = y, x, 1
+    else:
         return None
-    first, second = r.inputs(x)
-    c, a = r.split(second)
-    if a != b:
-        return None
-    c = c.negative() if r.is_op(x, "sub") else c
-    d = d.negative() if op == "sub" else d
-    if c.powers != d.powers or c.number + d.number == 0:
-        return None
-    return r.make("add", first, r.scaled(Coefficient(c.number + d.number, c.powers), a))
+    d, b = r.split(term)
+    first, second = r.inputs(total)
+    for other, own in ((first, second), (second, first)):
+        c, a = r.split(own)
+        behind = own == second
+        number = (-c.number if behind and r.is_op(total, "sub") else c.number) + sign * d.number
+        if a != b or c.powers != d.powers or number == 0:
+            continue
+        together = r.scaled(Coefficient(number, c.powers), a)
+        if behind:
+            return r.make("add", other, together)
+        return r.make("sub" if r.is_op(total, "sub") else "add", together, other)
+    return None
 
 
 @rule("add", "sub", backward=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -99,6 +100,8 @@ class Simplifier:
         self.scale: dict[int, int] = {}
         self.named: dict[int, int] = {}
         self._data: dict[int, str] = {}
+        # The values of 1 − Y, for data Y.
+        self._complements: dict[Any, int] = {}
         self._read_again = _read_again(graph)
         self._owners: set[int] | None = None
         self._m: int | None = None  # an axis that counts the examples, in the rewriter's sizes
@@ -119,7 +122,7 @@ class Simplifier:
         # A graph of numbers, as on slides: every step has a line of its own.
         self.scalar = all(n.shape == () for n in graph)
         self.rewriter.keeps_steps = self.scalar and convention is not None
-        self._sum_of = _sums(graph) if self.scalar else {}
+        self._sum_of = _sums(graph)
         of = _derivatives(graph)
         for node in graph:
             if node.index in needed:
@@ -136,6 +139,8 @@ class Simplifier:
             index = r.number(node.value) if seed else self._leaf(node)
         else:
             inputs = [self._input(node, i) for i in node.inputs]
+            if node.index in self._sum_of and self._in_order(self._sum_of[node.index]):
+                inputs.reverse()
             op = self.general.get(node.index, node.op)
             if op.kind == "random":
                 index = r.drawn(node, inputs)
@@ -287,6 +292,10 @@ class Simplifier:
                 return k
         return 0
 
+    def _in_order(self, target: int) -> bool:
+        """Return True for what is summed up from its first use to its last, not backwards."""
+        return self.scalar or self.original[target].op is None
+
     def _input(self, node: GraphNode, i: int) -> int:
         """Return what replaces an input: in v = a + u, da is called dv where v's rule reads it."""
         summed = self._sum_of.get(node.index)
@@ -310,12 +319,13 @@ class Simplifier:
             again = self._read_again.get(node.index)
             return r.leaf(node) if again is None else self.new[again]
         if self.convention is not None:
-            for other, name in self._data.items():
-                if _is_complement(node, r.nodes[other]):
-                    self._recognised.append(
-                        f"1 - {name} was computed outside the graph, and is known by its values."
-                    )
-                    return r.make("sub", r.number(1), other)
+            other = self._complements.get(_values(node.value))
+            if other is not None:
+                self._recognised.append(
+                    f"1 - {self._data[other]} was computed outside the graph, and is known by its "
+                    "values."
+                )
+                return r.make("sub", r.number(1), other)
         # An axis of length 1 is one example only where nothing counts more.
         axes = self._sizes.axes[node.index]
         many = "m" in self._sizes.symbols() and self._sizes.symbols()["m"] > 1
@@ -325,6 +335,8 @@ class Simplifier:
             if self._m is None and self._sizes.length(axis) == "m":
                 self._m = r.sizes.axes[index][place]
         self._data[index] = node.name
+        if node.value is not None and _varies(node.value):
+            self._complements.setdefault(_values(1 - np.asarray(node.value)), index)
         return index
 
     def _has_a_name(self, index: int, of: list[int]) -> bool:
@@ -555,13 +567,16 @@ def _in_terms_of_m(k: float, power: int) -> str:
     return f"-{text}" if k < 0 else text
 
 
-def _is_complement(node: GraphNode, other: GraphNode) -> bool:
-    """Return True when data are 1 − other data, such as labels, in every element."""
-    a, b = node.value, other.value
-    if a is None or b is None or node.size < 2 or node.shape != other.shape:
-        return False
-    a, b = np.asarray(a), np.asarray(b)
-    return bool((a != a.flat[0]).any()) and np.array_equal(a, 1 - b)
+def _values(value: Any) -> Any:
+    """Return something hashable that is equal for equal arrays."""
+    array = np.ascontiguousarray(np.asarray(value, np.float64) + 0.0)  # -0 is 0
+    return array.shape, array.tobytes()
+
+
+def _varies(value: Any) -> bool:
+    """Return True for an array that is not one number throughout."""
+    array = np.asarray(value)
+    return array.size > 1 and bool((array != array.flat[0]).any())
 
 
 def _needed(graph: Graph) -> set[int]:
