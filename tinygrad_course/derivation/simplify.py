@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import naming
 from ..graph import Graph, GraphNode
-from . import cancellations  # noqa: F401 - adds its rules
+from . import cancellations, whose  # noqa: F401 - cancellations adds its rules
 from .general import general_activations, slope_of
 from .rewriter import ONE, Coefficient, Rewriter
 from .rules import LINEAR, RULES
@@ -102,7 +102,7 @@ class Simplifier:
         self._data: dict[int, str] = {}
         # The values of 1 − Y, for data Y.
         self._complements: dict[Any, int] = {}
-        self._read_again = _read_again(graph)
+        self._read_again = whose.read_again(graph)
         self._owners: set[int] | None = None
         self._m: int | None = None  # an axis that counts the examples, in the rewriter's sizes
         self._core_of: dict[int, tuple[int, int]] = {}
@@ -114,16 +114,16 @@ class Simplifier:
         self.place: dict[int, int] = {}
         self.opaque: set[int] = set()
         self.scales: dict[int, int] = {}
-        needed = _needed(graph)
+        needed = whose.needed(graph)
         self._recognised: list[str] = []
         self._sizes = Sizes.of(graph)
         self.by_m = self._numbers_of_examples() if convention is not None and rewrite else {}
-        self._from_data = _from_data(graph)
+        self._from_data = whose.from_data(graph)
         # A graph of numbers, as on slides: every step has a line of its own.
         self.scalar = all(n.shape == () for n in graph)
         self.rewriter.keeps_steps = self.scalar and convention is not None
-        self._sum_of = _sums(graph)
-        of = _derivatives(graph)
+        self._sum_of = whose.sums(graph)
+        of = whose.derivatives(graph)
         for node in graph:
             if node.index in needed:
                 self._copy(node, of.get(node.index, []))
@@ -156,7 +156,7 @@ class Simplifier:
         of = [i for i in of if self.original[i].role != "loss"]
         if of and self.convention is not None:
             # Of several with one derivative (d = z - y: dz = dd), the one with a meaning names it.
-            of = sorted(of, key=lambda i: self.original[i].anonymous and not self.scalar)
+            of = sorted(of, key=lambda i: not self._is_shown(i))
             if self._has_a_name(index, of):
                 index = self._name_derivative(index, of, node.index)
             else:
@@ -347,7 +347,7 @@ class Simplifier:
         target = self.original[of[0]]
         if not self.scalar and not self._from_data[target.index]:
             return False
-        if not self.scalar and target.anonymous and target.name not in self.lines:
+        if not self._is_shown(target.index):
             return False
         if self.links == "all":
             return True
@@ -370,13 +370,18 @@ class Simplifier:
         name = naming.derivative_name(target.name)
         made = r.opaque(index, name)
         self.named.update(dict.fromkeys(of, made))
-        if self.scalar:
-            self._shared[cotangent] = of[1:]
-            for i in of[1:]:  # in v = a + u: dv, then du = dv and da = dv
+        if self.scalar or self.links == "all":
+            self._shared[cotangent] = [i for i in of[1:] if self._is_shown(i)]
+            for i in self._shared[cotangent]:  # in v = a + u: dv, then du = dv and da = dv
                 name = naming.derivative_name(self.original[i].name)
                 self.named[i] = r.opaque(made, name)
-                self._of_own[i, cotangent] = self.named[i]
+                self._of_own[i, cotangent] = r.scaled(lifted, self.named[i])
         return r.scaled(lifted, made)
+
+    def _is_shown(self, i: int) -> bool:
+        """Return True for a value with a meaning, or with a line in any case."""
+        node = self.original[i]
+        return self.scalar or not node.anonymous or node.name in self.lines
 
     def _with_slope(self, index: int, of: list[int]) -> int:
         """Write dA · (the derivative of an activation) as dA · g[l]′(Z[l])."""
@@ -463,7 +468,7 @@ class Simplifier:
         for node in original:
             if node.grad is not None and node.index in self.new and self._has_own(node.index):
                 links[node.index] = self.named.get(node.index, self.new[node.grad])
-        wanted = [i for i in links if self._is_wanted(i)]
+        wanted = {i for i in links if self._is_wanted(i)}
         keep += [links[i] for i in links if i in wanted or self.scalar]
         keep += [self.new[i] for update in original.updates for i in update]
         return _collect(self, keep, links, wanted)
@@ -485,7 +490,7 @@ class Simplifier:
 
 
 def _collect(
-    simplifier: Simplifier, keep: Sequence[int], links: dict[int, int], wanted: Sequence[int]
+    simplifier: Simplifier, keep: Sequence[int], links: dict[int, int], wanted: set[int]
 ) -> Graph:
     r, original = simplifier.rewriter, simplifier.original
     live = set()
@@ -577,76 +582,6 @@ def _varies(value: Any) -> bool:
     """Return True for an array that is not one number throughout."""
     array = np.asarray(value)
     return array.size > 1 and bool((array != array.flat[0]).any())
-
-
-def _needed(graph: Graph) -> set[int]:
-    """Return the nodes behind the outputs and the derivatives of leaves."""
-    stack = [n.index for n in graph.outputs]
-    stack += [n.grad for n in graph if n.grad is not None]
-    stack += [i for update in graph.updates for i in update]
-    seen: set[int] = set()
-    while stack:
-        i = stack.pop()
-        if i not in seen:
-            seen.add(i)
-            stack.extend(graph[i].inputs)
-    return seen
-
-
-def _read_again(graph: Graph) -> dict[int, int]:
-    """Return for arrays in derivative rules the data that they are, such as the mask of a where."""
-    found = {}
-    for node in graph:
-        if node.rule_of is None:
-            continue
-        for i in node.inputs:
-            if graph[i].op is None and graph[i].is_backward and i not in found:
-                for k in graph[node.rule_of].inputs:
-                    if graph[k].role == "data" and _equal(graph[i], graph[k]):
-                        found[i] = k
-    return found
-
-
-def _equal(a: GraphNode, b: GraphNode) -> bool:
-    """Return True for leaves of the same values and dtype."""
-    known = a.value is not None and b.value is not None
-    return known and a.dtype == b.dtype and np.array_equal(a.value, b.value)
-
-
-def _derivatives(graph: Graph) -> dict[int, list[int]]:
-    """Return for each node of the backward pass what it is the derivative of, latest first."""
-    of: dict[int, list[int]] = {}
-    for node in graph:
-        if node.grad is not None and graph[node.grad].is_backward:
-            of.setdefault(node.grad, []).insert(0, node.index)
-    return of
-
-
-def _sums(graph: Graph) -> dict[int, int]:
-    """Return for each sum over several uses of a value, partial sums too, that value."""
-    found: dict[int, int] = {}
-    total = {n.grad: n.index for n in graph if n.grad is not None}
-    for g, of in total.items():
-        stack = [g]
-        while stack:
-            node = graph[stack.pop()]
-            if node.op is None or node.op.name != "add" or not node.is_backward:
-                continue
-            if node.index == g or node.index not in total:
-                found[node.index] = of
-                stack.extend(node.inputs)
-    return found
-
-
-def _from_data(graph: Graph) -> list[bool]:
-    """Return for each node whether data, and not only parameters, led to it."""
-    found: list[bool] = []
-    for node in graph:
-        if node.op is None:
-            found.append(naming.is_data(node))
-        else:
-            found.append(any(found[i] for i in node.inputs))
-    return found
 
 
 __all__ = ["CONVENTIONS", "Simplifier", "simplify"]
