@@ -83,6 +83,13 @@ def derive(
         DtypeError: a source that is neither tensor nor graph.
         GraphError: nothing was recorded, or `wrt` is not in the graph.
         ArgumentError: another `mean`.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> x = tc.tensor(3.0, requires_grad=True, name="x")
+        >>> derivation = tc.derive(x * x)
+        >>> [derivation.write(line) for line in derivation.lines]
+        ['J = x²', 'dJ/dx = 2 x']
     """
     if mean not in CONVENTIONS:
         raise errors.ArgumentError(f"equations: mean is 'course' or 'exact', got {mean!r}.")
