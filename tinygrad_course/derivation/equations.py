@@ -296,8 +296,12 @@ def _sizes_text(derivation: Derivation) -> str:
 def _remarks(derivation: Derivation) -> list[str]:
     """Return the notes: whose derivatives these are, what was taken for granted, rare functions."""
     found = [_convention(derivation)] if any(x.scale for x in derivation.lines) else []
-    found += derivation.notes
     ops = {op.name for node in derivation.graph if (op := node.op) is not None}
+    means = [n for n in derivation.graph if n.op is not None and n.op.name == "mean"]
+    recorded = any(not n.shape for n in means)  # as it was, without simplification
+    if recorded and derivation.graph.has_backward and derivation.convention == "course":
+        found = ["These are derivatives of the mean itself; its 1/m is in the first of them."]
+    found += derivation.notes
     return found + [meaning for name, meaning in _GLOSSARY.items() if name in ops]
 
 
@@ -369,10 +373,12 @@ def _padded(text: str, width: int) -> str:
 def _wrapped(text: str, indent: str, hanging: str | None = None) -> list[str]:
     """Return the lines of a sentence; formulas may be broken at their spaces."""
     later = indent if hanging is None else hanging
-    return textwrap.wrap(
-        text, 88, initial_indent=indent, subsequent_indent=later,
+    tied = text.replace("axis ", "axis\u00a0")
+    lines = textwrap.wrap(
+        tied, 88, initial_indent=indent, subsequent_indent=later,
         break_long_words=False, break_on_hyphens=False,
     )  # fmt: skip
+    return [line.replace("\u00a0", " ") for line in lines]
 
 
 def _latex_rows(block: Block) -> list[str]:

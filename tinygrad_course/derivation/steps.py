@@ -68,8 +68,10 @@ class Links:
             text = math.format(" + ".join(links))
             x = math.format(w.symbol(str(line.of)))
             text += f", because {x} is used in {', '.join(names[:-1])} and {names[-1]}"
-        else:
+        elif users[0].name in self.derivative:
             text = f"{math.format(links[0])}, where {math.format(w.equation(users[0]))}"
+        else:
+            text = f"from {math.format(w.equation(users[0]))}"
         return text + self._broadcast(line, w, math) + self._share(line, users, w, math)
 
     def _link(self, line: Line, user: Line, w: Writer) -> str:

@@ -125,7 +125,7 @@ class Writer:
             fraction = (1, 2) if factor and value == 0.5 else _fraction(value)
             if fraction is not None:
                 return self.quotient(*fraction)
-            text = _rounded(text)
+            text = re.sub(r"e-0(\d)$", r"e-\1", _rounded(text))
         if self.form == "latex":
             text = re.sub(r"e\+?(-?)0*(\d+)$", r" \\cdot 10^{\1\2}", text)
             text = re.sub(r"^1 \\cdot ", "", text)

@@ -209,8 +209,7 @@ def _spell_insert(form: str, operands: list[str], params: dict[str, Any]) -> str
         name = r"\mathrm{insert\_axes}" if form == "latex" else "insert_axes"
         return f"{name}({operands[0]}, axis={axis})"
     index = tuple(None if k in places else slice(None) for k in range(max(places) + 1))
-    inner = subscript(index, (), form)
-    return f"{operands[0]}_{{{inner}}}" if form == "latex" else f"{operands[0]}[{inner}]"
+    return f"{operands[0]}[{subscript(index, (), form)}]"
 
 
 @op(
