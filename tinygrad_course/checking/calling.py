@@ -171,7 +171,8 @@ def sentence_on(error: BaseException, name: str) -> str:
 
 def name_of(function: Any) -> str:
     """Return what to call a learner's function."""
-    return str(getattr(function, "__name__", type(function).__name__))
+    name = str(getattr(function, "__name__", type(function).__name__))
+    return "your function" if name == "<lambda>" else name
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 from .judgement import WRONG, Judgement, difference, ratio
 from .mutations import Mutation, Scene, near
 from .operands import mistakes
-from .tape import Tape
+from .tape import CALL, Tape
 from .wording import Words
 
 Array = NDArray[Any]
 
-# How many numbers may be computed in the search for one mistake.
-BUDGET = 200_000_000
+# How many numbers may be handled in the search for one mistake: some seconds.
+BUDGET = 500_000_000
+# From this much on, a smaller value is asked first.
+LARGE = 5_000_000
 
 
 @dataclass(frozen=True)
@@ -35,14 +37,16 @@ class Explanation:
         sentence: the diagnosis.
         culprit: the value in whose line the mistake is.
         explained: all wrong values that the mistake accounts for.
-        cost: how unlikely it is.
+        node: the operation with the mistake.
+        value: what it yields with it; None where that is not known.
     """
 
     kind: str
     sentence: str
     culprit: int
     explained: tuple[int, ...]
-    cost: float
+    node: int = -1
+    value: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,20 @@ def explain(judgement: Judgement, index: int, words: Words) -> Explanation | Non
         # Perhaps the line computes anew what it could have read.
         match = _Search(judgement, index, alone=True).best()
     if match is None:
-        return None
+        return _rounded(judgement, index, words)
     return _explanation(judgement, index, match, words)
+
+
+def _rounded(j: Judgement, index: int, words: Words) -> Explanation | None:
+    mine, right = j.given[index], j.computed[index]
+    if right is None or not mine.whole or mine.value is None or np.all(right == np.round(right)):
+        return None
+    return Explanation(
+        "dtype",
+        f"{words.name(index)} is an array of whole numbers: something rounded it. Make the array "
+        "that it is written into one of floats, such as np.zeros(shape).",
+        index, (index,),
+    )  # fmt: skip
 
 
 def _at_first_sight(j: Judgement, index: int, words: Words) -> Explanation | None:
@@ -84,7 +100,7 @@ def _at_first_sight(j: Judgement, index: int, words: Words) -> Explanation | Non
             "nan",
             f"{name} has {what} at {where}, by overflow, 0/0 or log(0): look for exp of large "
             "numbers, and for divisions by A or 1 − A where A is 0 or 1.",
-            index, (index,), 0.0,
+            index, (index,),
         )  # fmt: skip
     if right is None:
         return None
@@ -92,13 +108,13 @@ def _at_first_sight(j: Judgement, index: int, words: Words) -> Explanation | Non
         return Explanation(
             "zero",
             f"{name} is zero everywhere: was it ever computed, or only made with np.zeros?",
-            index, (index,), 0.0,
+            index, (index,),
         )  # fmt: skip
     if mine.value is None and raw.size == right.size:
         value = raw.reshape(right.shape) * j.factor[index]
         if j.agrees(value, right, index, j.reads, j.given):
             kind = "transpose" if raw.shape == right.shape[::-1] and raw.ndim == 2 else "shape"
-            return Explanation(kind, words.misshapen(index, raw), index, (index,), 0.0)
+            return Explanation(kind, words.misshapen(index, raw), index, (index,))
     return None
 
 
@@ -128,6 +144,8 @@ class _Search:
         self.sets = {i: set(region) for i, region in self.regions.items()}
         self.mine = np.asarray(judgement.value(index))
         self.before = min(difference(self.mine, self._computed(r)) for r in self.recipes[index])
+        self.paths: dict[tuple[int, int], tuple[list[int], int]] = {}
+        self.probes: dict[int, tuple[int, int] | None] = {}
         self.spent = 0
         self.usual = usual(self.tape)
 
@@ -145,21 +163,56 @@ class _Search:
         return found
 
     def best(self) -> _Match | None:
-        """Return the likeliest mistake that fits."""
-        matches: list[_Match] = []
-        seen: set[int] = set()
+        """Return the likeliest mistake that fits.
+
+        Operations that the most errors depend on come first: a mistake there would explain most.
+        """
+        best: _Match | None = None
+        scenes = {r: Scene(self.j, r, self.regions[r]) for r in self.recipes[self.index]}
+        for shared, node, recipe in self._candidates():
+            if self.spent > BUDGET or (best is not None and self._settles(best, shared)):
+                break
+            for mutation in (*mistakes(scenes[recipe], node), *self._in_another_recipe(node)):
+                found = self._try(mutation, recipe)
+                if found is not None and (best is None or self._rank(found) < self._rank(best)):
+                    best = found
+        return best
+
+    def _candidates(self) -> list[tuple[int, int, int]]:
+        """Return how many errors depend on an operation, the operation, and the recipe it is in."""
+        cleared = self._cleared()
+        found: dict[int, tuple[int, int, int]] = {}
         for recipe in self.recipes[self.index]:
-            region = self.regions[recipe]
-            scene = Scene(self.j, recipe, region)
-            for node in reversed(region):
-                if node in seen or self.spent > BUDGET:
-                    continue
-                seen.add(node)
-                for mutation in (*mistakes(scene, node), *self._in_another_recipe(node)):
-                    found = self._try(mutation, recipe)
-                    if found is not None:
-                        matches.append(found)
-        return min(matches, key=self._rank, default=None)
+            for node in self.regions[recipe]:
+                if node not in cleared and node not in found:
+                    found[node] = self._errors(node), node, recipe
+        return sorted(found.values(), key=lambda f: (-f[0], -f[1]))
+
+    def _errors(self, node: int) -> int:
+        if self.alone:
+            return 1
+        return sum(
+            any(node in self.sets[r] for r in self.recipes[i])
+            for i, state in self.j.state.items()
+            if state == WRONG
+        )
+
+    def _cleared(self) -> set[int]:
+        """Return the operations that stand behind a value without error: they are right."""
+        if self.alone:
+            return set()
+        return {
+            node
+            for i, recipes in self.recipes.items()
+            if self.j.state[i] != WRONG
+            for recipe in recipes
+            for node in self.sets[recipe]
+        }
+
+    def _settles(self, match: _Match, shared: int) -> bool:
+        """Return True when operations that `shared` errors depend on have nothing better."""
+        explained = len(match.explained)
+        return explained > shared or (match.cost <= 2.0 and explained == len(self.j.wrong))
 
     def _in_another_recipe(self, index: int) -> Iterator[Mutation]:
         """Yield the mistakes in the other recipe of a value that was not handed in."""
@@ -169,14 +222,15 @@ class _Search:
         region = self.tape.region(again, self.j.given)
         scene = Scene(self.j, again, region)
         for node in reversed(region):
+            path = self.tape.path(node, again, region)
             for mutation in mistakes(scene, node):
-                value = self.tape.rerun(node, mutation.value, again, region, self.j.reads)
+                value = self.tape.rerun(node, mutation.value, path, self.j.reads)
                 if value is None:
                     continue
                 direction = None
                 if mutation.direction is not None:
                     moved = self.tape.rerun(
-                        node, mutation.value + mutation.direction, again, region, self.j.reads
+                        node, mutation.value + mutation.direction, path, self.j.reads
                     )
                     if moved is None or moved.shape != value.shape:
                         continue
@@ -194,6 +248,8 @@ class _Search:
         return -len(match.explained), cost, -match.mutation.node
 
     def _try(self, mutation: Mutation, recipe: int) -> _Match | None:
+        if not self._is_plausible(mutation, recipe):
+            return None
         got = self._after(mutation.node, mutation.value, recipe)
         if mutation.direction is not None:
             return self._with_factor(mutation, got, recipe)
@@ -209,6 +265,42 @@ class _Search:
         if not self.fits(self.mine, got * scale):
             return None
         return self._everywhere(mutation, 1.0, scale, mutation.cost + 2.5)
+
+    def _is_plausible(self, mutation: Mutation, recipe: int) -> bool:
+        """Return False when a smaller value that is wrong too rules a mistake out.
+
+        Of a large dW1 = dZ1 Xᵀ and db1 = Σ dZ1, the latter tells sooner.
+        """
+        probe = self._probe(mutation.node, recipe)
+        if probe is None:
+            return True
+        i, small = probe
+        mine = np.asarray(self.j.value(i))
+        got = self._after(mutation.node, mutation.value, small)
+        if mutation.direction is not None:
+            moved = self._after(mutation.node, mutation.value + mutation.direction, small)
+            if got is None or moved is None or got.shape != moved.shape:
+                return False
+            c = _ratio(mine - got, moved - got) if mine.shape == got.shape else 0.0
+            got = got + c * (moved - got)
+        if got is None or got.shape != mine.shape:
+            return False
+        apart = min(difference(mine, got), difference(mine, got * _ratio(mine, got)))
+        return apart <= 1e3 * self.j.tolerance
+
+    def _probe(self, node: int, recipe: int) -> tuple[int, int] | None:
+        """Return a wrong value, and its node, that a mistake changes at little cost."""
+        if node not in self.probes:
+            found = None
+            if not self.alone and self._work(node, recipe) > LARGE:
+                for i, recipes in self.recipes.items():
+                    wrong = i != self.index and self.j.state[i] == WRONG
+                    size = self.j.given[i].raw.size
+                    if wrong and size >= 8 and node in self.sets[recipes[0]]:
+                        if self._work(node, recipes[0]) < self._work(node, recipe) / 4:
+                            found = i, recipes[0]
+            self.probes[node] = found
+        return self.probes[node]
 
     def _with_factor(self, mutation: Mutation, base: Array | None, recipe: int) -> _Match | None:
         """Find c of a mistake value + c · direction; it must act on the target linearly."""
@@ -232,11 +324,20 @@ class _Search:
         )
 
     def _after(self, node: int, value: Array, to: int) -> Array | None:
-        self.spent += value.size
-        got = self.tape.rerun(node, value, to, self.regions[to], self.j.reads)
-        if got is not None:
-            self.spent += got.size
-        return got
+        """Return what a value becomes when an operation yields another one."""
+        self.spent += self._work(node, to) + value.size
+        path = self.paths[node, to][0]
+        if not path and node != to:
+            return None
+        return self.tape.rerun(node, value, path, self.j.reads)
+
+    def _work(self, node: int, to: int) -> int:
+        """Return how much is to be computed from one node to another."""
+        key = node, to
+        if key not in self.paths:
+            path = self.tape.path(node, to, self.regions[to])
+            self.paths[key] = path, CALL + sum(map(self.tape.work, path))
+        return self.paths[key][1]
 
     def fits(self, mine: Array, got: Array) -> bool:
         """Return True when a mistake gives what the learner has."""
@@ -322,7 +423,12 @@ def _explanation(j: Judgement, index: int, match: _Match, words: Words) -> Expla
         inherit = words.names([index, *others])
         verb = "inherits" if len(others) == 0 else "inherit"
         sentence = f"{sentence} {inherit} {verb} it."
-    return Explanation(kind, sentence, culprit, match.explained, match.cost)
+    value = None
+    if match.scale == 1.0 and not match.alone:
+        value = mutation.value
+        if mutation.direction is not None:
+            value = value + match.c * mutation.direction
+    return Explanation(kind, sentence, culprit, match.explained, mutation.node, value)
 
 
 def _culprit(j: Judgement, index: int, node: int) -> int:

@@ -21,7 +21,17 @@ from typing import Any
 
 import numpy as np
 
-from .calling import Outcome, Supply, call, flattened, named, quietly, sentence_on, supplied
+from .calling import (
+    Outcome,
+    Supply,
+    call,
+    flattened,
+    name_of,
+    named,
+    quietly,
+    sentence_on,
+    supplied,
+)
 from .tape import Tape
 
 BACKWARD = re.compile(
@@ -274,10 +284,7 @@ class Functions:
         outcome = call(function, arguments, name)
         values = self._named(name, outcome)
         if not outcome.failure and not values:
-            outcome.failure = (
-                f"{name} returned {type(outcome.returned).__name__}, which has no names: return a "
-                'dictionary such as {"dW1": dW1, "db1": db1}.'
-            )
+            outcome.failure = nameless(name, outcome)
         return Trial(name, values, {}, outcome)
 
     def _supply(self, name: str, function: Callable[..., Any]) -> Supply:
@@ -304,11 +311,17 @@ class Functions:
         return {k: v for k, v in values.items() if isinstance(k, str)}
 
 
+def nameless(name: str, outcome: Outcome) -> str:
+    """Return what is wrong with results that have no names."""
+    return (
+        f"{name} returned {type(outcome.returned).__name__}, which has no names: return a "
+        'dictionary such as {"dW1": dW1, "db1": db1}.'
+    )
+
+
 def call_one(function: Callable[..., Any], context: Context) -> tuple[dict[str, Any], Outcome]:
     """Call a learner's backward function and return its results by name."""
-    trial = Functions({}, context).whole(
-        str(getattr(function, "__name__", "the function")), function
-    )
+    trial = Functions({}, context).whole(name_of(function), function)
     return trial.values, trial.outcome
 
 

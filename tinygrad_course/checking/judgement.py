@@ -34,12 +34,14 @@ class Given:
         index: the node of the derivation that it should equal.
         raw: the array as it was handed in.
         value: the same in the shape it should have; None where that does not fit.
+        whole: True when it was handed in as whole numbers.
     """
 
     key: str
     index: int
     raw: Array
     value: Array | None
+    whole: bool = False
 
 
 class Judgement:
@@ -51,6 +53,7 @@ class Judgement:
         convention: "course" where dZ and dA are m times the derivative, "exact", or "free": each
             has the factor that makes it fit its own line.
         tolerance: how far apart two values may be, as the courses' difference.
+        assumed: values of operations that the learner did not hand in, known from their effect.
 
     Attributes:
         computed: what each line yields on the learner's values before it.
@@ -60,9 +63,15 @@ class Judgement:
     """
 
     def __init__(
-        self, tape: Tape, given: Mapping[int, Given], convention: str, tolerance: float
+        self,
+        tape: Tape,
+        given: Mapping[int, Given],
+        convention: str,
+        tolerance: float,
+        assumed: Mapping[int, Array] | None = None,
     ) -> None:
         self.tape = tape
+        self.assumed = dict(assumed or {})
         self.given = given
         self.convention = convention
         self.tolerance = tolerance
@@ -78,7 +87,7 @@ class Judgement:
         """Return what later lines read: the learner's value where there is one."""
         mine = self.given.get(index)
         if mine is None:
-            return computed
+            return self.assumed.get(index, computed)
         factor = self.unit(index)
         if self.convention == "free" and self.tape.is_scaled(index) and mine.value is not None:
             fit = ratio(mine.value, self.right[index])
@@ -87,6 +96,11 @@ class Judgement:
         self.factor[index] = factor
         value = mine.raw if mine.value is None else mine.value
         return value * factor if factor != 1 else value.astype(np.float64, copy=False)
+
+    def assuming(self, node: int, value: Array) -> Judgement:
+        """Return the judgement on the rest, with a mistake in what was not handed in known."""
+        assumed = {**self.assumed, node: value}
+        return Judgement(self.tape, self.given, self.convention, self.tolerance, assumed)
 
     def unit(self, index: int) -> float:
         """Return the true derivative over what the convention writes for it."""
@@ -194,8 +208,11 @@ def difference(a: Any, b: Any) -> float:
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if a.shape != b.shape or not (np.all(np.isfinite(a)) and np.all(np.isfinite(b))):
         return np.inf
-    size = float(np.linalg.norm(a) + np.linalg.norm(b))
-    return float(np.linalg.norm(a - b)) / size if size else 0.0
+    largest = float(max(np.abs(a).max(initial=0), np.abs(b).max(initial=0)))
+    if largest == 0:
+        return 0.0
+    a, b = a / largest, b / largest  # squares of large numbers would overflow
+    return float(np.linalg.norm(a - b) / (np.linalg.norm(a) + np.linalg.norm(b)))
 
 
 def ratio(a: Any, b: Any) -> float:

@@ -162,18 +162,21 @@ def as_array(value: Any) -> tuple[Array | None, str, str]:
         value = value.numpy()
     try:
         array = np.asarray(value)
-    except (ValueError, TypeError):
-        array = np.asarray(None)
-    if array.dtype.kind in "iub":
-        return array.astype(np.float64), "", ""
+        if array.dtype.kind in "iub" or array.dtype == object:
+            array = array.astype(np.float64)
+    except Exception:  # whatever an object's conversion raises
+        kind = type(value).__name__
+        if isinstance(value, (list, tuple)):
+            return (
+                None,
+                "dtype",
+                f"is a {kind} that is no array: its rows differ in length or type.",
+            )
+        return None, "dtype", f"is of type {kind}, expected an array of numbers."
     if array.dtype.kind == "c":
         return None, "dtype", f"is complex ({array.dtype}); a derivative is real: take its .real."
     if array.dtype.kind != "f":
-        try:
-            array = array.astype(np.float64)
-        except (ValueError, TypeError):
-            kind = type(value).__name__ if array.dtype.kind == "O" else f"array of {array.dtype}"
-            return None, "dtype", f"is a {kind}, expected an array of numbers."
+        return None, "dtype", f"is an array of {array.dtype}, expected numbers."
     return array, "", ""
 
 
@@ -228,8 +231,10 @@ def assign(
             continue
         if not exactly:
             notes.append(f"{key}: did you mean {name}? It is checked as {name}.")
+        whole = np.asarray(value).dtype if not isinstance(value, Tensor) else value.dtype
         given[index] = _given(tape, key, index, array)
-    _by_numbers(tape, given, unnamed, tolerance)
+        given[index].whole = whole.kind in "iub"
+    notes += _by_numbers(tape, given, unnamed, tolerance)
     names.show(given)
     return given, problems, notes
 
@@ -252,12 +257,15 @@ def _given(tape: Tape, key: str, index: int, raw: Array) -> Given:
 
 def _by_numbers(
     tape: Tape, given: dict[int, Given], unnamed: list[tuple[str, Array]], tolerance: float
-) -> None:
+) -> list[str]:
     """Recognise by its numbers what has another name, or a name that means another value.
 
     With dropout, A1 may be the activation before or after the mask, and so may dA1.
+
+    Returns:
+        Notes.
     """
-    moved = False
+    moved, notes = False, []
     for index, mine in list(given.items()):
         named = tape.is_scaled(index) or index not in tape.of
         if not named or index == tape.cost or _is_right(tape, index, mine.raw, tolerance):
@@ -270,9 +278,13 @@ def _by_numbers(
     for key, raw in unnamed:
         found = _same_numbers(tape, raw, given, tolerance)
         if found:
+            if tape.is_gradient(found[0]):
+                name = tape.called[found[0]]
+                notes.append(f"{key} has the numbers of {name}: did you mean {name}?")
             tape.called.setdefault(found[0], key)
             given[found[0]] = _given(tape, key, found[0], raw)
     _by_consistency(tape, given, tolerance, moved)
+    return notes
 
 
 def _move(tape: Tape, given: dict[int, Given], old: int, new: int) -> None:

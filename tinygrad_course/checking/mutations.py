@@ -10,6 +10,7 @@ in `diagnosis`.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -47,6 +48,9 @@ class Mutation:
     cost: float = 3.0
     direction: Array | None = None
 
+
+# How many quantities are tried in the place of one.
+MOST = 40
 
 # The derivatives of activations as learners write them: activation, text, and how far-fetched.
 SLOPES = (
@@ -97,6 +101,7 @@ class Scene:
         self.computed = judgement.computed
         self.inside = frozenset(region)
         self.pool = [] if self.tape.opaque else self._pool()
+        self._near: dict[int, list[int]] = {}
 
     def _pool(self) -> list[int]:
         found = []
@@ -106,6 +111,18 @@ class Scene:
             if self.reads[i] is not None and role not in ("loss", "constant") and not transposed:
                 found.append(i)
         return found
+
+    def near(self, index: int) -> list[int]:
+        """Return the pool, of a deep network only what belongs to a few layers around a node."""
+        if len(self.pool) <= MOST:
+            return self.pool
+        owner = self.tape.owner(index, self.target)
+        if owner not in self._near:
+            here = _layer(self.tape.called.get(owner, ""))
+            apart = {i: abs(_layer(self.tape.called[i], here) - here) for i in self.pool}
+            nearest = sorted(self.pool, key=lambda i: apart[i])[:MOST]
+            self._near[owner] = sorted(nearest)
+        return self._near[owner]
 
     def read(self, index: int) -> Array:
         """Return the value of a node, in float64."""
@@ -131,15 +148,21 @@ class Scene:
         """Return True for numbers such as 1/m."""
         return index in self.tape.coefficients
 
-    def factors(self, shape: tuple[int, ...]) -> Iterator[tuple[Array, str, float]]:
+    def factors(self, index: int, shape: tuple[int, ...]) -> Iterator[tuple[Array, str, float]]:
         """Yield what a value of this shape might be multiplied by in error, and how unlikely."""
-        for v in self.pool:
+        for v in self.near(index):
             array, name = self.read(v), self.write(v)
             if array.shape != shape or v in self.tape.of:
                 continue
             yield array, name, 0.0
             for slope, (_, text, odd) in zip(slopes(array), SLOPES, strict=True):
                 yield slope, text.replace("{0}", name), odd
+
+
+def _layer(name: str, otherwise: int = 0) -> int:
+    """Return the number of the layer in a name; that of its own for X and Y."""
+    match = re.search(r"(\d+)$", name)
+    return int(match[1]) if match else otherwise
 
 
 # --- small things ---------------------------------------------------------------------------------

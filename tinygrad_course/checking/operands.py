@@ -71,12 +71,14 @@ def _left_out(scene: Scene, node: GraphNode) -> Iterator[Mutation]:
         yield Mutation("missing factor", i, arrays[0], said, (node.inputs[1],))
     elif name in ("add", "sub"):
         signs = (1.0, -1.0 if name == "sub" else 1.0)
-        terms = [np.broadcast_to(s * x, node.shape) for s, x in zip(signs, arrays, strict=True)]
+        shape = np.shape(scene.computed[i])
+        terms = [np.broadcast_to(s * x, shape) for s, x in zip(signs, arrays, strict=True)]
         for k in (1, 0):
             yield from _lost_term(node, k, terms[1 - k], terms[k], signs[k], 3.0)
     elif name == "affine":
         a, b, c = arrays
-        yield from _lost_term(node, 2, a @ b, np.broadcast_to(c, node.shape), 1.0, 2.5)
+        term = np.broadcast_to(c, np.shape(scene.computed[i]))
+        yield from _lost_term(node, 2, a @ b, term, 1.0, 2.5)
         for k, other in ((0, b), (1, a)):
             value = added(other, c)
             if value is not None and value.shape == node.shape:
@@ -129,7 +131,7 @@ def _class_numbers(scene: Scene, node: GraphNode) -> Iterator[Mutation]:
             labels = np.expand_dims(labels, node.params["axis"])
         said = "used the class numbers {0} where the one-hot labels {1} belong"
         parts = (node.inputs[0], scene.inner(node.index))
-        value = np.broadcast_to(labels, node.shape)
+        value = np.broadcast_to(labels, np.shape(scene.computed[node.index]))
         yield Mutation("operand", node.index, value, said, parts)
 
 
@@ -288,7 +290,7 @@ def _replaced(scene: Scene, node: GraphNode, values: list[Array | None]) -> Iter
         right = scene.read(old)
         turned = _is_transpose(scene, old)
         base = scene.tape.nodes[old].inputs[0] if turned else old
-        for v in scene.pool:
+        for v in scene.near(node.index):
             if v in (old, base, scene.own) or (v in scene.inside and v >= node.index):
                 continue
             new = scene.learners(v) * scene.unit(base)
@@ -316,7 +318,7 @@ def _edited(
     old, i = node.inputs[place], node.index
     array = scene.read(old)
     if old in scene.tape.of:
-        for factor, text, odd in scene.factors(array.shape):
+        for factor, text, odd in scene.factors(i, array.shape):
             value = with_operand(node, values, place, array * factor)
             if value is not None:
                 said = "has a factor too many: {0} beside {1}"

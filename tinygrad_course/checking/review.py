@@ -82,6 +82,8 @@ class _Review:
         self.words = Words(judgement)
         # Wrong values that a mistake found earlier explains -> the value it is in.
         self.explained: dict[int, int] = {}
+        # The latest value with a mistake that was not handed in.
+        self.hidden: int | None = None
 
     def verdicts(self) -> list[Verdict]:
         """Return a verdict for each value, in the order of computing."""
@@ -107,10 +109,9 @@ class _Review:
         inherited = False
         if state == INHERITED:
             inherited, kind = True, "inherited"
-            culprit = self._source(index)
+            culprit = "" if index in self.explained else self._source(index)
         elif state == WRONG and index in self.explained:
             inherited, kind = True, "inherited"
-            culprit = self.words.name(self.explained[index])
         elif state == WRONG:
             explanation = explain(self.j, index, self.words)
             if explanation is None:
@@ -122,6 +123,12 @@ class _Review:
                 for other in explanation.explained:
                     if other != index:
                         self.explained[other] = explanation.culprit
+                if explanation.culprit not in self.j.given and explanation.value is not None:
+                    self.j = self.j.assuming(explanation.node, explanation.value)
+                    self.hidden = explanation.culprit
+        if inherited and not culprit:
+            source = self.explained.get(index, self.hidden)
+            culprit = self.words.name(source) if source is not None else ""
         return Verdict(
             mine.key, self._quantity(index), state == OK, apart, error, mine.raw.shape, kind,
             diagnosis, inherited, culprit,

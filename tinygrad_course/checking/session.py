@@ -125,10 +125,10 @@ class Session:
         return self.tape.of[index]
 
     def _called(self, values: Mapping[str, Any], outcome: Any) -> BackpropReport:
-        if outcome.failure:
-            return self.failed(outcome.failure)
         if not values and isinstance(outcome.returned, (list, tuple)):
             return self._sequence(outcome.returned)
+        if outcome.failure:
+            return self.failed(outcome.failure)
         return self._values(values, outcome.notes)
 
     # --- functions --------------------------------------------------------------------------

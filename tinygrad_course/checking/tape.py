@@ -28,6 +28,9 @@ Values = Sequence[Array | None]
 # Given a node and what its operation yields, what later operations read.
 Reader = Callable[[int, Array | None], Array | None]
 
+# What calling an operation costs, as a number of numbers.
+CALL = 5000
+
 # Operations whose result is as exact as the sizes of the terms they add allow.
 _LINEAR = frozenset(
     "clone neg mul div matrix_product matrix_transpose sum mean add sub affine inner sum_like "
@@ -209,27 +212,41 @@ class Tape:
             stack.extend(self.nodes[i].inputs)
         return sorted(found)
 
-    def rerun(
-        self, changed: int, value: Array, to: int, region: list[int], reads: Values
-    ) -> Array | None:
-        """Return what node `to` becomes when `changed` yields `value`; None where shapes clash."""
-        new: dict[int, Array | None] = {changed: value}
+    def path(self, start: int, to: int, region: list[int]) -> list[int]:
+        """Return the operations of a region that lead from one node to another, oldest first."""
+        found = {start}
         for i in region:
-            if i <= changed:
-                continue
+            if start < i <= to and not found.isdisjoint(self.nodes[i].inputs):
+                found.add(i)
+        found.remove(start)
+        return sorted(found) if to in found or to == start else []
+
+    def rerun(self, changed: int, value: Array, path: list[int], reads: Values) -> Array | None:
+        """Return what the end of a path becomes when its start yields `value`.
+
+        It is None where shapes clash.
+        """
+        new: dict[int, Array | None] = {changed: value}
+        result: Array | None = value
+        for i in path:
             node = self.nodes[i]
-            if any(k in new for k in node.inputs):
-                if node.shape == () and node.op is not None and node.op.name in ("sum", "mean"):
-                    node = replace(node, params={**node.params, "axis": None})
-                result = forward(node, [new[k] if k in new else reads[k] for k in node.inputs])
-                if result is None and _is_shape(node):
-                    result = new.get(node.inputs[0])  # a wrong shape passes on as it is
-                if result is None:
-                    return None
-                new[i] = result
-            if i == to:
-                break
-        return new.get(to)
+            if node.shape == () and node.op is not None and node.op.name in ("sum", "mean"):
+                node = replace(node, params={**node.params, "axis": None})
+            result = forward(node, [new[k] if k in new else reads[k] for k in node.inputs])
+            if result is None and _is_shape(node):
+                result = new.get(node.inputs[0])  # a wrong shape passes on as it is
+            if result is None:
+                return None
+            new[i] = result
+        return result
+
+    def work(self, index: int) -> int:
+        """Return about how many numbers an operation handles, and no less than its call costs."""
+        node = self.nodes[index]
+        sizes = [self.nodes[i].size for i in node.inputs]
+        if node.op is not None and node.op.name in ("matrix_product", "affine"):
+            return CALL + sizes[0] * self.nodes[node.inputs[1]].shape[-1]
+        return CALL + node.size + sum(sizes)
 
     def magnitude(self, index: int, region: set[int], reads: Values) -> Array | None:
         """Return how large the terms were that a value was summed from."""
@@ -295,6 +312,8 @@ def forward(node: GraphNode, inputs: Values) -> Array | None:
     if any(x is None for x in inputs):
         return None
     assert node.op is not None
+    if node.op.name == "clone":
+        return np.asarray(inputs[0])
     try:
         with np.errstate(all="ignore"):
             return np.asarray(node.op.forward(*inputs, **node.params))

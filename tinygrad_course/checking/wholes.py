@@ -26,7 +26,7 @@ def wholes(scene: Scene, index: int) -> Iterator[Mutation]:
     yield from _others(scene, index, value)
     if index == scene.target or tape.is_scaled(index):
         if not tape.is_gradient(tape.own(index)):
-            for factor, text, odd in scene.factors(value.shape):
+            for factor, text, odd in scene.factors(index, value.shape):
                 said = "has a factor too many: {0}"
                 yield Mutation("extra factor", index, value * factor, said, (text,), 4.5 + odd)
         yield from _extra_terms(scene, index, value)
@@ -45,7 +45,7 @@ def _multiples(scene: Scene, index: int, value: Array) -> Iterator[Mutation]:
 
 def _others(scene: Scene, index: int, value: Array) -> Iterator[Mutation]:
     """Yield other quantities."""
-    for v in scene.pool:
+    for v in scene.near(index):
         if v in scene.inside or v == scene.tape.own(index):
             continue
         other = scene.learners(v) * scene.unit(index)
@@ -55,7 +55,7 @@ def _others(scene: Scene, index: int, value: Array) -> Iterator[Mutation]:
 
 
 def _extra_terms(scene: Scene, index: int, value: Array) -> Iterator[Mutation]:
-    for v in scene.pool:
+    for v in scene.near(index):
         if v == scene.tape.own(index):
             continue
         array, name = scene.read(v), scene.write(v)
@@ -83,7 +83,7 @@ def _slopes(scene: Scene, index: int) -> Iterator[Mutation]:
     own, upstream = spoken(activation.name), scene.read(da)
     right = _slope_text(scene, index, a, da)
     yield Mutation("missing factor", index, upstream, "lacks the factor {0}", (right,), 2.0)
-    for v in scene.pool:
+    for v in scene.near(index):
         if scene.read(v).shape != upstream.shape:
             continue
         for slope, (name, text, odd) in zip(slopes(scene.learners(v)), SLOPES, strict=True):

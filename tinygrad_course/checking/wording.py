@@ -34,6 +34,8 @@ class Words:
     def names(self, indices: Iterable[int]) -> str:
         """Return several names for a sentence: ``a, b and c``."""
         found = [self.name(i) for i in indices]
+        if len(found) > 8:
+            found = [*found[:6], f"{len(found) - 6} others"]
         return found[0] if len(found) == 1 else ", ".join(found[:-1]) + " and " + found[-1]
 
     def sentence(self, mutation: Mutation, culprit: int, c: float, scale: float) -> str:
@@ -98,9 +100,9 @@ class Words:
             ):  # fmt: skip
                 if near(c, value) and value not in (1, 2):
                     return sign + text
-        if near(c, round(c)) and round(c) >= 1:
+        if c < 1e4 and near(c, round(c)) and round(c) >= 1:
             return f"{sign}{round(c)}" if round(c) > 2 else f"{sign}{c:.2f}"
-        if c < 1 and near(1 / c, round(1 / c)):
+        if 1e-4 < c < 1 and near(1 / c, round(1 / c)):
             return f"{sign}1/{round(1 / c)}"
         return f"{sign}{c:.4g}"
 
@@ -124,13 +126,13 @@ class Words:
             also = " (np.mean divides by m itself)" if self.tape.is_gradient(index) else ""
             return f"{exact}: divided by m once too often{also}."
         whole = round(c)
-        if near(c, whole) and whole >= 2:
+        if c < 1e4 and near(c, whole) and whole >= 2:
             if self.has_mean(index):
                 if whole > 2:
                     return f"{name} is {whole} × too large: ({whole}/m) where (1/m) belongs."
                 return f"{exact}: (2/m) where (1/m) belongs, or a gradient counted twice."
             return f"{exact}: a factor {whole} too many, or a gradient counted {whole} times."
-        if c < 1 and near(1 / c, round(1 / c)):
+        if 1e-4 < c < 1 and near(1 / c, round(1 / c)):
             return f"{exact}: a factor {round(1 / c)} is missing."
         return f"{exact}, at every entry: a constant factor is wrong."
 
