@@ -7,8 +7,12 @@ layers; the cost is the mean binary cross-entropy over all outputs.
 
 from __future__ import annotations
 
+import functools
+import importlib.util
+import os
+import shutil
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -50,9 +54,8 @@ def by_hand(X: Any, Y: Any, W: list[Any], b: list[Any]) -> Step:
     return step
 
 
-def ours(X: Any, Y: Any, W: list[Any], b: list[Any]) -> Step:
-    """This package, as its documentation shows: nn, a loss, an optimizer."""
-    import tinygrad_course as tc
+def training(W: list[Any], b: list[Any]) -> Callable[[Any, Any], Any]:
+    """Return this package's step, as its documentation shows: nn, a loss, an optimizer."""
     from tinygrad_course import nn, optim
 
     model = nn.Sequential(*[nn.Dense(*w.shape, activation="sigmoid") for w in W])
@@ -60,9 +63,8 @@ def ours(X: Any, Y: Any, W: list[Any], b: list[Any]) -> Step:
         layer.set_weights([w, c])
     optimizer = optim.SGD(model.parameters(), lr=RATE)
     loss_of = nn.BCELoss()
-    x, y = tc.tensor(X), tc.tensor(Y)
 
-    def step() -> Any:
+    def step(x: Any, y: Any) -> Any:
         optimizer.zero_grad()
         loss = loss_of(model(x), y)
         loss.backward()
@@ -72,8 +74,24 @@ def ours(X: Any, Y: Any, W: list[Any], b: list[Any]) -> Step:
     return step
 
 
-def pytorch(X: Any, Y: Any, W: list[Any], b: list[Any]) -> Step:
-    """PyTorch, eager."""
+def ours(X: Any, Y: Any, W: list[Any], b: list[Any]) -> Step:
+    """This package, operation by operation."""
+    import tinygrad_course as tc
+
+    return functools.partial(training(W, b), tc.tensor(X), tc.tensor(Y))
+
+
+def compiled(X: Any, Y: Any, W: list[Any], b: list[Any], *, backend: str) -> Step:
+    """This package, the same step compiled."""
+    import tinygrad_course as tc
+    from tinygrad_course.compiling import compile
+
+    step = compile(training(W, b), backend=backend)
+    return functools.partial(step, tc.tensor(X), tc.tensor(Y))
+
+
+def pytorch(X: Any, Y: Any, W: list[Any], b: list[Any], *, fused: bool = False) -> Step:
+    """PyTorch, eager; or (`fused`) with model and loss through torch.compile."""
     import torch
 
     layers: list[Any] = []
@@ -85,11 +103,17 @@ def pytorch(X: Any, Y: Any, W: list[Any], b: list[Any]) -> Step:
     model = torch.nn.Sequential(*layers)
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
     loss_of = torch.nn.BCELoss()
+
+    def cost(x: Any, y: Any) -> Any:
+        return loss_of(model(x), y)
+
+    if fused:
+        cost = torch.compile(cost)
     x, y = torch.tensor(X), torch.tensor(Y)
 
     def step() -> Any:
         optimizer.zero_grad()
-        loss = loss_of(model(x), y)
+        loss = cost(x, y)
         loss.backward()
         optimizer.step()
         return loss
@@ -97,10 +121,17 @@ def pytorch(X: Any, Y: Any, W: list[Any], b: list[Any]) -> Step:
     return step
 
 
-def jax_jit(X: Any, Y: Any, W: list[Any], b: list[Any]) -> Step:
-    """JAX, the whole step compiled."""
+def jax_jit(X: Any, Y: Any, W: list[Any], b: list[Any], *, synchronous: bool = False) -> Step:
+    """JAX, the whole step compiled, new parameters in the memory of the old.
+
+    By default another thread runs the step while this one waits; waking it takes longer than a
+    small step. `synchronous` turns that off, for the whole process.
+    """
     import jax
     import jax.numpy as jnp
+
+    if synchronous:
+        jax.config.update("jax_cpu_enable_async_dispatch", False)
 
     def cost(parameters: Any, x: Any, y: Any) -> Any:
         a = x
@@ -108,12 +139,12 @@ def jax_jit(X: Any, Y: Any, W: list[Any], b: list[Any]) -> Step:
             a = jax.nn.sigmoid(a @ w + c)
         return -jnp.mean(y * jnp.log(a) + (1 - y) * jnp.log(1 - a))
 
-    @jax.jit
+    @functools.partial(jax.jit, donate_argnums=0)
     def update(parameters: Any, x: Any, y: Any) -> Any:
         J, g = jax.value_and_grad(cost)(parameters, x, y)
         return J, jax.tree.map(lambda p, d: p - RATE * d, parameters, g)
 
-    state = [[(jnp.asarray(w), jnp.asarray(c)) for w, c in zip(W, b, strict=True)]]
+    state = [[(jnp.array(w), jnp.array(c)) for w, c in zip(W, b, strict=True)]]
     x, y = jnp.asarray(X), jnp.asarray(Y)
 
     def step() -> Any:
@@ -170,14 +201,46 @@ def my_grad(X: Any, Y: Any, W: list[Any], b: list[Any]) -> Step:
     return step
 
 
-LIBRARIES: dict[str, tuple[str, Callable[..., Step]]] = {
-    "by hand": ("numpy", by_hand),
-    "tinygrad_course": ("numpy", ours),
-    "PyTorch": ("torch", pytorch),
-    "JAX jit": ("jax", jax_jit),
-    "autograd": ("autograd", hips_autograd),
-    "MyGrad": ("mygrad", my_grad),
+class Library(NamedTuple):
+    """How a step is made, and which module it needs."""
+
+    module: str
+    build: Callable[..., Step]
+
+
+LIBRARIES: dict[str, Library] = {
+    "by hand": Library("numpy", by_hand),
+    "tinygrad_course": Library("numpy", ours),
+    "compiled numpy": Library("numpy", functools.partial(compiled, backend="numpy")),
+    "compiled numba": Library("numba", functools.partial(compiled, backend="numba")),
+    "PyTorch": Library("torch", pytorch),
+    "torch.compile": Library("torch", functools.partial(pytorch, fused=True)),
+    "JAX jit": Library("jax", jax_jit),
+    "JAX synchronous": Library("jax", functools.partial(jax_jit, synchronous=True)),
+    "autograd": Library("autograd", hips_autograd),
+    "MyGrad": Library("mygrad", my_grad),
 }
+
+
+# Settings that hold for a whole process: timed in one of their own, after the others.
+ALONE = ("JAX synchronous",)
+
+
+def missing(name: str) -> str:
+    """Return why a library cannot run here, or an empty string."""
+    module = LIBRARIES[name].module
+    if importlib.util.find_spec(module) is None:
+        return f"{module} is not installed"
+    if name == "compiled numba":
+        from tinygrad_course.compiling.compiled import BACKENDS
+
+        if "numba" not in BACKENDS:
+            return "this version has no numba backend"
+    compilers = (os.environ.get("CXX", ""), "c++", "g++", "clang++", "cl")
+    if name == "torch.compile" and not any(shutil.which(c) for c in compilers if c):
+        return "it needs a C++ compiler, and there is none here"
+    return ""
+
 
 # (sizes, batch): what people learn with, then what hardware is good at.
 SIZES: list[tuple[tuple[int, ...], int]] = [
@@ -188,3 +251,21 @@ SIZES: list[tuple[tuple[int, ...], int]] = [
     ((12288, 20, 7, 5, 1), 209),
     ((784, 512, 256, 10), 128),
 ]
+
+# From about 10 multiply-adds to about 10^8, one for each power of ten.
+CURVE: list[tuple[tuple[int, ...], int]] = [
+    ((1, 1), 5),
+    ((2, 3, 1), 5),
+    ((2, 3, 1), 48),
+    ((8, 16, 1), 32),
+    ((64, 25, 1), 30),
+    ((64, 64, 10), 100),
+    ((256, 128, 10), 128),
+    ((784, 400, 100, 10), 128),
+]
+
+
+def multiply_adds(sizes: tuple[int, ...], m: int) -> int:
+    """Return those of the matrix products in one step: A W, Aᵀ dZ, and dZ Wᵀ but in layer 1."""
+    products = [n * k for n, k in zip(sizes, sizes[1:], strict=False)]
+    return m * (3 * sum(products) - products[0])

@@ -15,7 +15,7 @@ def add(commands: Any) -> None:
     """Announce the command; all that follows it is for `python -m benchmarks`."""
     parser = commands.add_parser(
         "bench",
-        help="run the benchmarks of a checkout; what follows is handed on to them",
+        help="time training steps beside NumPy by hand, PyTorch and JAX; bench --help has options",
         add_help=False,
     )
     parser.set_defaults(run=run)
