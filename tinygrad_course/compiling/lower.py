@@ -36,10 +36,13 @@ def lowering(*names: str) -> Callable[[Lowering], Lowering]:
 class _Lowerer(Rewriter):
     """A rewriter that asks the lowerings too."""
 
+    # Operations that are not written out.
+    without: frozenset[str] = frozenset()
+
     def make(self, op: Any, *inputs: int, **params: Any) -> int:
         if isinstance(op, str):
             op = find(op)
-        write_out = LOWERINGS.get(op.name)
+        write_out = LOWERINGS.get(op.name) if op.name not in self.without else None
         if write_out is not None:
             found = write_out(self, inputs, {**op.defaults, **params})
             if found is not None:
@@ -81,10 +84,17 @@ _KEPT = ("add", "sub", "mul", "div", "neg", "matrix_transpose", "clone", "cast",
          "reshape_like", "sum_like", "where", "pow", "insert_axes", "remove_axes")  # fmt: skip
 
 
-def lower(graph: Graph) -> Graph:
-    """Return the graph written out; leaves keep their names."""
+def lower(graph: Graph, for_loops: bool = False) -> Graph:
+    """Return the graph written out; leaves keep their names.
+
+    Args:
+        graph: simplified.
+        for_loops: sums stay sums, which a loop adds up beside what it computes.
+    """
     rules = {name: RULES[name] for name in _KEPT if name in RULES}
     r = _Lowerer(rules, exact_dtypes=True)
+    if for_loops:
+        r.without = frozenset({"sum"})
     new: dict[int, int] = {}
     for node in graph:
         r.role = node.role if node.op is not None else "forward"
