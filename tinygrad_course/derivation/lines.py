@@ -44,7 +44,7 @@ class Line:
     Attributes:
         name: what it defines: ``Z[1]``, ``dW[1]``, ``J``.
         index: the node in the derivation's graph.
-        section: one of `SECTIONS`.
+        section: one of `SECTIONS`, or "update".
         of: the name of what it is the derivative of, or None.
         scale: k, where the value is mᵏ times the derivative (1 for the dZ of the course, else 0).
         same_as: the name of an earlier line with the same value (``dJ/da = dJ/dv``), or None.
@@ -203,7 +203,7 @@ class Derivation:
         self._number_lines()
         lines = [self._line(self.graph[i]) for i in sorted(self._names)]
         lines += self._shared_lines()
-        order = {section: k for k, section in enumerate(SECTIONS)}
+        order = {section: k for k, section in enumerate((*SECTIONS, "update"))}
         lines.sort(key=lambda line: (order[line.section], line.index))
         self.lines = lines if self.scalar else self._gradients_early(lines)
 
@@ -221,7 +221,7 @@ class Derivation:
         """List dW and db right after the dZ they come from, as courses do."""
         gradients = {x.name for x in lines if self.graph[x.index].role == "gradient"}
         key: dict[str, tuple[int, int, int, int]] = {}
-        first = sum(line.section != "backward" for line in lines) - 1
+        first = sum(line.section in ("forward", "cost") for line in lines) - 1
         for k, line in enumerate(lines):
             read = [line.same_as] if line.same_as else map(self.name_of, self._reads(line))
             before = [name for name in read if name in key]
@@ -288,6 +288,8 @@ class Derivation:
         of = self.graph[node.grad_of].name if node.grad_of is not None else None
         if node.is_backward:
             return Line(node.name, node.index, "backward", of, self._scales.get(node.index, 0))
+        if node.role == "update":
+            return Line(node.name, node.index, "update")
         is_cost = not self.scalar and node.index not in self._before_cost
         return Line(node.name, node.index, "cost" if is_cost else "forward")
 
@@ -469,7 +471,7 @@ def _before_cost(graph: Graph) -> set[int]:
     """Return the nodes that are arrays, or that arrays of the forward pass are computed from."""
     found = set()
     for node in reversed(graph.nodes):
-        is_array = node.shape and not node.is_backward and node.role != "loss"
+        is_array = node.shape and node.role in ("forward", "output")
         if node.index in found or is_array:
             found.add(node.index)
             found.update(node.inputs)

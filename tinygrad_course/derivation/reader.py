@@ -158,7 +158,7 @@ class Reader:
             del stack[len(stack) - count :]
             try:
                 stack.append(_apply(op, operands, params))
-            except (TypeError, ValueError, IndexError, KeyError) as error:
+            except (TypeError, ValueError, LookupError, ArithmeticError) as error:
                 shapes = ", ".join(str(np.shape(x)) for x in operands)
                 parser.fail(f"{op.name} of shapes {shapes}: {error}", column)
         return stack.pop()

@@ -298,7 +298,9 @@ class Rewriter:
             first, second = self.inputs(index)
             known = self._coefficients.get(first)
             if known is not None and second not in self._coefficients:
-                c, index = known, second
+                # Moved on and on, a factor could outgrow the numbers there are.
+                if 1e-100 < abs(known.number) < 1e100:
+                    c, index = known, second
         return c.negative() if negative else c, index
 
     def scaled(self, c: Coefficient, core: int) -> int:

@@ -8,6 +8,7 @@ does so for the number of examples that the model was recorded with, and for ano
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,8 @@ from .sizes import Sizes
 from .writer import Writer
 
 Values = dict[str, Any]
+
+_READABLE = re.compile(r"[^\W\d][^\s=+\-*/()|‖,<>~√·^'&]*")
 
 # A gradient that vanishes but for rounding is compared with the size of the others, down to this.
 LEAST = 1e-3
@@ -148,7 +151,7 @@ def verify(
     d = getattr(source, "derivation", source)
     if not isinstance(d, Derivation):
         d = derive(d, wrt, mean, simplify)
-    emitted = source if hasattr(source, "compile") else _program(d) if program else None
+    emitted = _program(source, d) if program else None
     random = np.random.default_rng(seed)
     checks: list[Check] = []
     notes: list[str] = []
@@ -178,11 +181,11 @@ def verify(
     return found
 
 
-def _program(d: Derivation) -> Any:
+def _program(source: Any, d: Derivation) -> Any:
     """Return the emitted program."""
-    from .source import in_one
+    from .source import Program, in_one
 
-    return in_one(d, None, False, None)
+    return source if isinstance(source, Program) else in_one(d, None, False, None)
 
 
 def _counts(d: Derivation) -> list[int | None]:
@@ -272,23 +275,27 @@ class _Sampler:
         """Return values for parameters and data, by name."""
         found = {}
         for node in self.graph:
-            if node.op is not None or node.role not in ("parameter", "data"):
+            if node.op is not None or node.role not in ("parameter", "data", "state"):
                 continue
             if node.value is None:
                 raise errors.GraphError(
                     f"verify: the value of {node.name!r} was overwritten after it was used, most "
                     "often by optimizer.step(). Derive the equations before the step."
                 )
-            found[node.name] = self.moved(node) if node.role == "parameter" else self.picked(node)
+            found[node.name] = self.picked(node) if node.role == "data" else self.moved(node)
         return found
 
     def moved(self, node: GraphNode) -> Any:
-        """Return a parameter with other values; what is 0 throughout, such as a bias, is drawn."""
+        """Return a parameter with other values; what is 0 throughout, such as a bias, is drawn.
+
+        States of optimizers, such as means of squares, stay positive.
+        """
         value = np.asarray(node.value)
         if value.dtype.kind != "f":
             return value
         if not value.any():
-            return self.random.normal(0, 0.1, value.shape)
+            drawn = self.random.normal(0, 0.1, value.shape)
+            return drawn if node.role == "parameter" else np.abs(drawn)
         return value * self.random.uniform(0.8, 1.2, value.shape)
 
     def picked(self, node: GraphNode) -> Any:
@@ -333,9 +340,13 @@ def _replay(graph: Graph, leaves: Values, fixed: dict[int, Any]) -> Truth:
     tensors: dict[int, Any] = {}
     with enable_grad():
         for node in graph:
-            if node.is_backward:
+            if node.is_backward or node.role == "update":
                 continue
             if node.op is not None and node.index not in fixed:
+                if not all(i in tensors for i in node.inputs):
+                    raise errors.GraphError(
+                        f"verify: {node.name!r} is computed after an update. Trace one step."
+                    )
                 inputs = tuple(tensors[i] for i in node.inputs)
                 tensors[node.index] = apply(node.op, inputs, _wide(node.op, lengths.params(node)))
                 continue
@@ -356,6 +367,12 @@ def _replay(graph: Graph, leaves: Values, fixed: dict[int, Any]) -> Truth:
         found = autograd.grad(outputs, inputs, seeds, allow_unused=True)
         for i, g in zip(wanted, found, strict=True):
             slopes[i] = np.zeros(values[i].shape) if g is None else g._data
+    known = {**values, **{graph[i].grad: g for i, g in slopes.items()}}
+    for node in graph:
+        if node.role == "update" and node.op is not None:
+            params = _wide(node.op, node.params)
+            arrays = [known[i] for i in node.inputs]
+            known[node.index] = values[node.index] = node.op.forward(*arrays, **params)
     return Truth(leaves, fixed, values, slopes)
 
 
@@ -429,7 +446,8 @@ def _compare(
             expected[name] = truth.slopes[index] * float(m or 1) ** k
     sides = [("lines", lines), ("equations", _read(d, truth, given, m, lines))]
     if program is not None:
-        sides.append(("program", program.evaluate(truth.leaves, given)))
+        with np.errstate(all="ignore"):
+            sides.append(("program", program.evaluate(truth.leaves, given)))
     sizes = {
         "backward": max((_norm(x) for x in truth.slopes.values()), default=0.0),
         "forward": max(_norm(x) for x in truth.values.values()),
@@ -437,7 +455,7 @@ def _compare(
     checks = []
     for line in d.lines:
         size = sizes["backward" if line.section == "backward" else "forward"]
-        floor = LEAST * size * float(m or 1) ** line.scale
+        floor = LEAST * min(size, 1e100) * float(m or 1) ** line.scale
         for what, results in sides:
             if line.name not in results or line.name in given:
                 continue
@@ -456,7 +474,9 @@ def _given(d: Derivation, truth: Truth) -> Values:
 
 def _read(d: Derivation, truth: Truth, given: Values, m: int | None, lines: Values) -> Values:
     """Compute the printed equations."""
-    writer = Writer(d, "text")
+    names = [n.name for n in d.leaves] + [line.name for line in d.lines]
+    plain = {name: f"name{k}" for k, name in enumerate(names) if not _is_readable(name)}
+    writer = Writer(d, "text", plain)
     known = {writer.symbol(n.name): truth.leaves.get(n.name, n.value) for n in d.leaves}
     for symbol, length in d.sizes.symbols().items():
         known.setdefault(symbol, m if symbol == "m" else length)
@@ -477,6 +497,11 @@ def _read(d: Derivation, truth: Truth, given: Values, m: int | None, lines: Valu
     return found
 
 
+def _is_readable(name: str) -> bool:
+    """Return False for names of tensors that mean something else in an equation, such as 2nd."""
+    return _READABLE.fullmatch(name) is not None and name not in ("and", "or", "xor", "not", "mod")
+
+
 def _own_operations(d: Derivation, ops: list[Op | None]) -> dict[str, Op] | None:
     """Return operations that are not registered by what equations call them; None: not unique."""
     found: dict[str, Op] = {}
@@ -491,7 +516,8 @@ def _own_operations(d: Derivation, ops: list[Op | None]) -> dict[str, Op] | None
 
 def _norm(value: Any) -> float:
     value = np.asarray(value, np.float64)
-    return float(np.linalg.norm(value[np.isfinite(value)]))
+    with np.errstate(over="ignore"):
+        return float(np.linalg.norm(value[np.isfinite(value)]))
 
 
 def difference(a: Any, b: Any, floor: float = 0.0) -> float:
@@ -507,9 +533,12 @@ def difference(a: Any, b: Any, floor: float = 0.0) -> float:
     if same.all():
         return 0.0
     with np.errstate(all="ignore"):
-        distance = float(np.linalg.norm(np.where(same, 0, a - b)))
-        found = distance / max(_norm(a) + _norm(b), floor, np.finfo(float).tiny)
-    return found if found == found else float("inf")
+        apart = np.where(same, 0, a - b)
+        # Squares of large numbers would overflow.
+        largest = (np.max(np.abs(x), initial=0, where=np.isfinite(x)) for x in (a, b))
+        scale = float(max(largest)) or 1.0
+        found = _norm(apart / scale) / max(_norm(a / scale) + _norm(b / scale), floor / scale)
+    return found if np.isfinite(apart).all() and found == found else float("inf")
 
 
 __all__ = ["Check", "Verification", "difference", "verify"]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..op import POWER, PRODUCT, SUM, UNARY
+from ..spelling import literal
 from .define import UFUNC_OPS, op
 
 _LN2 = math.log(2.0)
@@ -535,10 +536,20 @@ def remainder(a: Any, b: Any) -> Any:
 # --- dtype and copies ---------------------------------------------------------------------------
 
 
+def _spell_cast(form: str, operands: list[str], params: dict[str, Any]) -> str:
+    """Write nothing for another float dtype: an equation has real numbers."""
+    dtype = np.dtype(params["dtype"])
+    if dtype.kind == "f":
+        return operands[0]
+    name = r"\mathrm{cast}" if form == "latex" else "cast"
+    key = r"\mathrm{dtype}" if form == "latex" else "dtype"
+    return f"{name}({operands[0]}, {key}={literal(dtype, form)})"
+
+
 @op(
     symbol="cast",
-    text="{x}",
-    latex="{x}",
+    text=_spell_cast,
+    latex=_spell_cast,
     numpy="np.asarray({x}, dtype={dtype})",
     public=False,
     quiet=True,
