@@ -36,6 +36,9 @@ def test_each_example_of_the_list_is_there():
         "coffee",
         "coffee_by_hand",
         "digits",
+        "equations_shallow",
+        "equations_softmax",
+        "equations_welch",
         "gradient_check",
         "initialization",
         "logistic_regression",
@@ -167,6 +170,48 @@ def test_broadcasting_and_vectorization(tmp_path):
     assert "(5, 5)" in found["refused"]
     for loop, vectorised in found["milliseconds"].values():
         assert vectorised < loop
+
+
+def test_equations_shallow(tmp_path, capsys):
+    found = run("equations_shallow", tmp_path)
+    # The course's six, as on its slide.
+    assert found["sheet"].backward == [
+        "dZ[2] = A[2] - Y",
+        "dW[2] = (1/m) dZ[2] A[1]ᵀ",
+        "db[2] = (1/m) np.sum(dZ[2], axis=1, keepdims=True)",
+        "dZ[1] = W[2]ᵀ dZ[2] * g[1]′(Z[1])",
+        "dW[1] = (1/m) dZ[1] Xᵀ",
+        "db[1] = (1/m) np.sum(dZ[1], axis=1, keepdims=True)",
+    ]
+    assert found["rows"].backward[-1] == "∂J/∂b[1] = np.sum(∂J/∂Z[1], axis=0)"
+    assert found["difference"] < 1e-15
+    assert capsys.readouterr().out.startswith(f"{found['sheet']}\n\nThe same in rows, exactly:\n")
+    assert "</math>" in (tmp_path / "equations_shallow.html").read_text(encoding="utf-8")
+
+
+def test_equations_softmax(tmp_path, capsys):
+    found = run("equations_softmax", tmp_path)
+    assert found["by_hand"].backward[:2] == ["dZ[2] = A[2] - Y", "dW[2] = (1/m) dZ[2] A[1]ᵀ"]
+    assert found["numbers"].backward[0] == "dZ[2] = A[2] - one_hot(Y, classes=3, axis=0)"
+    assert found["steps"].backward[:2] == [
+        "dA[2] = -Y / A[2]",
+        "dZ[2] = A[2] * (dA[2] - np.sum(dA[2] * A[2], axis=0, keepdims=True))",
+    ]
+    assert "Note: -0.00333333 is taken for -1/m" in capsys.readouterr().out
+    assert "</math>" in (tmp_path / "equations_softmax.html").read_text(encoding="utf-8")
+
+
+def test_equations_welch(tmp_path, capsys):
+    found = run("equations_welch", tmp_path)
+    assert found["sheet"].backward == [
+        "δ(3) = (ŷ - y) * f′(z(3))",
+        "∂J/∂W(2) = a(2)ᵀ δ(3)",
+        "δ(2) = δ(3) W(2)ᵀ * f′(z(2))",
+        "∂J/∂W(1) = Xᵀ δ(2)",
+    ]
+    assert found["difference"] < 1e-15
+    assert capsys.readouterr().out.startswith(f"{found['sheet']}\n")
+    assert "</math>" in (tmp_path / "equations_welch.html").read_text(encoding="utf-8")
 
 
 def test_initialization(tmp_path):

@@ -295,8 +295,14 @@ def test_shapes_are_in_units_and_examples():
     found = sheet("shallow_columns", shapes=True)
     assert found.startswith(f"Shapes: n[0] = 2, n[1] = 4, n[2] = 1, m = {M}\n")
     lines = found.splitlines()
-    for name, shape in (("W[1]", "(n[1], n[0])"), ("X", "(n[0], m)"), ("dZ[1]", "(n[1], m)"),
-                        ("dW[2]", "(n[2], n[1])"), ("db[1]", "(n[1], 1)"), ("J", "()")):  # fmt: skip
+    for name, shape in (
+        ("W[1]", "(n[1], n[0])"),
+        ("X", "(n[0], m)"),
+        ("dZ[1]", "(n[1], m)"),
+        ("dW[2]", "(n[2], n[1])"),
+        ("db[1]", "(n[1], 1)"),
+        ("J", "()"),
+    ):
         assert any(line.startswith(f"  {name} ") and shape in line for line in lines)
     assert "Shapes" not in sheet("shallow_columns")
 

@@ -253,7 +253,7 @@ class Simplifier:
                     if k:
                         found[constant] = k, places
                         self._recognised.append(
-                            f"{naming.number_text(graph[constant].value)} is taken for "
+                            f"{number:.6g} is taken for "
                             f"{_in_terms_of_m(k, power)}, as it scales a sum over m examples and "
                             f"m is {self._product(places)} here."
                         )
