@@ -488,7 +488,7 @@ def _deposit_noted(cotangent_of: dict[Any, Any], noted: Pass) -> None:
             leaf.grad._memory = [0]
             if total._node is None:
                 journal.same(leaf.grad, total)
-        journal.graded[leaf] = None
+        journal.graded.setdefault(leaf, before)
         noted.result(leaf, total)
 
 

@@ -38,12 +38,14 @@ class Journal(list[tuple[Any, Any]]):
         old: state -> a copy of its array from before the first write.
         born: the leaves made while tracing.
         passes: the backward passes, in order.
-        graded: the leaves that got a ``.grad``.
+        graded: the leaves that got a ``.grad`` -> the one they had before.
+        cleared: the leaves whose ``.grad`` was forgotten before they got one.
+        skipped: the parameters that an optimizer left alone, since they had no ``.grad``.
         parts: a state that belongs to a tensor, such as a moment -> (the tensor, what it is).
         afterwards: what to call when the function has returned.
         refresh: a leaf that stands for a Python number, such as a learning rate -> what returns it.
         commits: what a replay of the step must do besides computing, such as counting steps.
-        guards: what returns the settings that the program was recorded with.
+        optimizers: those that took a step.
         silent: True while the trace differentiates by itself: it must not call the user's hooks.
     """
 
@@ -53,12 +55,14 @@ class Journal(list[tuple[Any, Any]]):
         self.old: dict[Tensor, Any] = {}
         self.born: set[Tensor] = set()
         self.passes: list[Pass] = []
-        self.graded: dict[Tensor, None] = {}
+        self.graded: dict[Tensor, Tensor | None] = {}
+        self.cleared: dict[Tensor, None] = {}
+        self.skipped: dict[Tensor, None] = {}
         self.parts: dict[Tensor, tuple[Tensor, str]] = {}
         self.afterwards: list[Callable[[], None]] = []
         self.refresh: dict[Tensor, Callable[[], float]] = {}
         self.commits: list[Callable[[], None]] = []
-        self.guards: list[Callable[[], Any]] = []
+        self.optimizers: dict[Any, None] = {}
         self.silent = False
         # Leaf -> when it got which value, and whether that was an assignment to a state.
         self._versions: dict[Tensor, list[tuple[int, Source, bool]]] = {}
@@ -110,6 +114,16 @@ class Journal(list[tuple[Any, Any]]):
             elif of not in self.born:
                 return False
         return True
+
+    def clear(self, leaf: Tensor) -> None:
+        """Note that the ``.grad`` of a leaf is forgotten."""
+        if leaf not in self.graded and leaf not in self.skipped:
+            self.cleared[leaf] = None
+
+    def undo(self) -> None:
+        """Give every leaf the values back that it had before the function ran."""
+        for x, array in self.old.items():
+            x._data[...] = array
 
     def differentiate(self, roots: list[Tensor]) -> Pass:
         """Start noting a backward pass."""

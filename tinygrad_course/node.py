@@ -33,6 +33,9 @@ tick: Callable[[], int] = itertools.count(1).__next__
 # Time of the last in-place write anywhere: lets the engine skip its checks when there was none.
 last_write = [0]
 
+# Counts the changes of modules anywhere: their mode, attributes, parts and hooks.
+module_changes = [0]
+
 # While a function is traced, the last set here gets every leaf that is made.
 births: list[set[Any]] = []
 

@@ -320,6 +320,8 @@ class Tensor(TensorMethods):
 
     def zero_grad(self) -> None:
         """Forget the collected gradient."""
+        if (journal := active()) is not None:
+            journal.clear(self)
         self.grad = None
 
     def retain_grad(self) -> None:

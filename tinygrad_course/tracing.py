@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import redirect_stdout
 from functools import partial
 from io import StringIO
@@ -293,15 +293,24 @@ class Run:
         journal: what it did besides computing.
         result: what it returned.
         results: (name or None, tensor) for each tensor in that.
+        grads: tensor -> what its ``.grad`` was computed by, for those that got another one.
     """
 
-    def __init__(self, program: Program, resize: Resize | None = None) -> None:
-        """Call the function."""
+    def __init__(
+        self,
+        program: Program,
+        resize: Resize | None = None,
+        journal: Journal | None = None,
+        graded: int = RECORD_GRAD,
+        watched: Iterable[Tensor] = (),
+    ) -> None:
+        """Call the function; `graded` is 0 under ``no_grad``, `watched` may get a ``.grad``."""
         self.program = program
-        self.journal = Journal()
+        self.journal = Journal() if journal is None else journal
+        before = [(x, x.grad) for x in watched]
         arguments = program.arguments(resize)
         draws = _random_states()
-        mode = RECORD_GRAD | RECORD_ALL | TRACING | (recording.get() & ANOMALY)
+        mode = graded | RECORD_ALL | TRACING | (recording.get() & ANOMALY)
         try:
             with keeping(self.journal, mode):
                 self.result = program.f(*arguments)
@@ -311,6 +320,14 @@ class Run:
                         refresh(y)
                 # Before gradients lose their history.
                 self.outputs = [self._source(y) for _, y in self.results]
+                changed = [*self.journal.graded, *(x for x, g in before if x.grad is not g)]
+                self.grads = {x: self._source(x.grad) for x in changed if x.grad is not None}
+        except errors.TraceError:
+            self.journal.undo()
+            _set_random_state(draws[0])
+            for x, g in before:
+                x.grad = g
+            raise
         finally:
             self._settle()
         # Whether it changed a tensor, or drew random numbers.
@@ -440,8 +457,14 @@ class Run:
 
     # --- its graph --------------------------------------------------------------------------
 
-    def capture(self) -> Trace:
-        """Return the nodes of all it did, not yet named."""
+    def capture(self, more: Sequence[Source] = (), losses: bool = True) -> Trace:
+        """Return the nodes of all it did, not yet named.
+
+        Args:
+            more: further values that are to be outputs.
+            losses: a function that returns nothing has the losses that it differentiated as
+                outputs.
+        """
         names = dict(self.program.names)
         for state, (owner, part) in self.journal.parts.items():
             base = owner.name or names.get(owner)
@@ -449,11 +472,12 @@ class Run:
         for (name, _), source in zip(self.results, self.outputs, strict=True):
             if name:
                 names.setdefault(source, name)
-        losses = [source for noted in self.journal.passes for source in noted.roots]
+        roots = [source for noted in self.journal.passes for source in noted.roots]
         builder = Trace(self.journal, names)
-        builder.add_all(self.outputs, losses)
-        builder.mark_outputs(self.outputs or losses)
-        for source in losses:
+        outputs = [*self.outputs, *more]
+        builder.add_all(outputs, roots)
+        builder.mark_outputs(outputs or (roots if losses else ()))
+        for source in roots:
             builder.mark_result(builder.index[source])
         return builder
 
@@ -466,6 +490,13 @@ def _random_states() -> list[Any]:
         found: Any = np.random.get_state(legacy=False)
         states.append((found["state"]["key"].tobytes(), found["state"]["pos"], found["gauss"]))
     return states
+
+
+def _set_random_state(state: Any) -> None:
+    if state is None:
+        default_generator._stream = None
+    else:
+        default_generator.set_state(state)
 
 
 def _first(pair: tuple[int, Any]) -> int:

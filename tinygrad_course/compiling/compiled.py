@@ -2,9 +2,8 @@
 
 The first call with arguments of given shapes traces the function: it is that call, and its graph
 becomes a program (`lower`, `plan`, `numpy_program`). Later calls run the program. What a program
-takes for granted is looked at before each run: shapes and dtypes, training or evaluation mode, the
-arrays of parameters and states, the settings of optimizers; where something changed, the function
-is traced again.
+takes for granted is looked at before each run (`guards`): where something changed, the function is
+traced again. What no program can do is left to the function itself, and `explain` says so.
 """
 
 from __future__ import annotations
@@ -13,24 +12,22 @@ import functools
 import inspect
 from collections import OrderedDict
 from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
-import numpy as np
-
 from .. import errors
-from ..derivation.simplify import simplify
 from ..graph import Graph
 from ..messages import brief
-from ..node import RECORD_ALL, RECORD_GRAD, last_write, recording, tick
-from ..tensor import Tensor, to_array, wrap
-from ..tracing import Program, Run, _variables
-from .lower import lower
+from ..node import RECORD_GRAD, recording
+from ..tensor import Tensor
+from .guards import PLAIN
 from .numpy_program import NumpyProgram
-from .plan import plan
+from .specialised import ARRAYS, Eager, Specialised
 
 BACKENDS = ("auto", "numpy")
-# Programs kept per function: one for each combination of shapes and modes.
+# Programs kept per function, and how often one for the same shapes is made anew.
 MOST_PROGRAMS = 16
+MOST_TRACES = 8
 
 
 class Compiled:
@@ -39,85 +36,108 @@ class Compiled:
     Attributes:
         source: the program of the last call, as Python text.
         graph: its graph, simplified.
+        traced: how often the function was traced.
     """
 
-    def __init__(self, f: Callable[..., Any], backend: str = "auto") -> None:
+    def __init__(self, f: Callable[..., Any], backend: str = "auto", grads: bool = False) -> None:
         """Take the function; nothing is traced before the first call."""
         self.f = f
         self.backend = backend
-        self._programs: OrderedDict[Any, _Specialised] = OrderedDict()
-        self._last: _Specialised | None = None
-        self._modules: list[Any] | None = None
-        self._signature = _signature(f)
+        self.grads = grads
         self.traced = 0
+        self._programs: OrderedDict[Any, list[Specialised | Eager]] = OrderedDict()
+        self._traces: dict[Any, int] = {}
+        self._last: Specialised | Eager | None = None
+        self._why = ""
+        self._dropped = 0
+        self._signature = _signature(f)
         functools.update_wrapper(self, f)
+        self.__name__ = getattr(f, "__name__", type(f).__name__)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the program for arguments of these shapes; the first time, trace it."""
         if kwargs:
-            args = self._positional(args, kwargs)
+            return self._with_names(args, kwargs)
         mode = recording.get()
-        if mode & RECORD_ALL:
-            return self.f(*args)  # part of another trace
-        key = self._key(args, mode)
-        found = self._programs.get(key)
-        if found is not None and found.holds():
-            self._last = found
-            return found.run(args)
-        return self._trace(key, args)
+        if mode & ~RECORD_GRAD:  # part of another trace, or looking for anomalies
+            return self.f(*args)
+        return self._run(self.f, args, mode)
 
-    def _positional(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        if self._signature is None:
-            raise errors.DtypeError(
-                f"compile: {brief(self.f)} takes positional arguments only, got {list(kwargs)}."
-            )
-        try:
-            bound = self._signature.bind(*args, **kwargs)
-        except TypeError as error:
-            raise errors.DtypeError(f"compile: {self.f.__name__}: {error}.") from None
-        bound.apply_defaults()
-        return bound.args
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """Be a method where a method was compiled."""
+        return self if instance is None else MethodType(self, instance)
 
-    def _key(self, args: tuple[Any, ...], mode: int) -> Any:
-        parts: list[Any] = [mode & RECORD_GRAD]
-        for a in args:
-            if isinstance(a, Tensor):
-                parts.append((a._data.shape, a._data.dtype, a._requires_grad))
-            elif isinstance(a, np.ndarray):
-                parts.append((a.shape, a.dtype))
-            elif isinstance(a, (int, float, str, bool, type(None))):
-                parts.append((type(a), a))
-            else:
-                parts.append(id(a))
-        if self._modules is None:
-            self._modules = _modules_of(self.f)
-        parts += [m.training for m in self._modules]
-        return tuple(parts)
+    def _run(self, f: Callable[..., Any], args: tuple[Any, ...], mode: int, names: Any = ()) -> Any:
+        key = (mode, names, *_key(args))
+        found = self._programs.get(key, ())
+        for made in found:
+            if made.holds(args):
+                self._last = made
+                return made.run(args)
+        return self._trace(f, key, args, mode)
 
-    def _trace(self, key: Any, args: tuple[Any, ...]) -> Any:
+    def _with_names(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run with keyword arguments, which a program takes by position."""
+        mode = recording.get()
+        if mode & ~RECORD_GRAD:
+            return self.f(*args, **kwargs)
+        names: tuple[str, ...] = tuple(kwargs)
+        if self._signature is not None:
+            try:
+                bound = self._signature.bind(*args, **kwargs)
+            except TypeError as error:
+                raise errors.DtypeError(f"{self.__name__}: {error}.") from None
+            args, names = bound.args, tuple(bound.kwargs)
+            kwargs = bound.kwargs
+        if not names:
+            return self._run(self.f, args, mode)
+        return self._run(
+            _Named(self.f, len(args), names), (*args, *kwargs.values()), mode, (len(args), names)
+        )
+
+    def _trace(self, f: Callable[..., Any], key: Any, args: tuple[Any, ...], mode: int) -> Any:
+        """Call the function, traced, and keep the program if there can be one."""
+        found = self._programs.setdefault(key, [])
+        self._why = found[0].guards.failed if found and isinstance(found[0], Specialised) else ""
+        count = self._traces[key] = self._traces.get(key, 0) + 1
+        made: Specialised | Eager
+        if count > MOST_TRACES or self._dropped >= 4 * MOST_PROGRAMS:
+            what = self._why or "its arguments"
+            eager = Eager(f, f"what it depends on changes too often: {what}", args)
+            found[:] = [eager]
+            self._last = eager
+            return eager.run(args)
         self.traced += 1
-        made = _Specialised(self.f, args)
+        made = Specialised(f, args, mode, _backend(self.backend), self.grads)
+        result = made.result
         if made.reason:
-            return made.result
-        self._programs[key] = self._last = made
+            made = Eager(f, made.reason, args)
+        found.insert(0, made)
+        del found[MOST_TRACES:]
+        self._last = made
         while len(self._programs) > MOST_PROGRAMS:
             self._programs.popitem(last=False)
-        return made.result
+            self._dropped += 1
+        return result
 
     # --- what one can see -------------------------------------------------------------------
 
-    def _program(self) -> _Specialised:
+    def _program(self) -> Specialised:
         if self._last is None:
             raise errors.GraphError(
-                f"compile: {self.__name__} has no program yet: it is made in the first call. Call "  # type: ignore[attr-defined]
+                f"compile: {self.__name__} has no program yet: it is made in the first call. Call "
                 "it once with example arguments."
+            )
+        if isinstance(self._last, Eager):
+            raise errors.GraphError(
+                f"compile: {self.__name__} has no program: {self._last.reason}."
             )
         return self._last
 
     @property
     def source(self) -> str:
         """The program of the last call."""
-        return self._program().program.source
+        return self._program().program.source  # type: ignore[no-any-return]
 
     @property
     def graph(self) -> Graph:
@@ -126,168 +146,79 @@ class Compiled:
 
     def explain(self) -> str:
         """Return in a few lines what was made of the function."""
+        if isinstance(self._last, Eager):
+            return f"no program: {self._last.reason}; {self.__name__} is called as it is"
         made = self._program()
         program = made.program
         calls = sum(1 for line in program.source.splitlines()[1:-1] if line.strip())
         plan = program.plan
         fresh = plan.kinds.count("fresh")
+        kept = sum(len(found) for found in self._programs.values())
         lines = [
             f"backend numpy: {calls} calls",
             f"nodes: {made.traced_nodes} traced, {len(made.graph)} simplified, "
             f"{len(program.graph)} written out",
             f"memory: {plan.planned:,} bytes in {len(plan.sizes)} buffers, {plan.naive:,} without "
             "reuse",
-            f"programs kept: {len(self._programs)}; traced {self.traced} times",
+            f"programs kept: {kept}; traced {_times(self.traced)}",
         ]
+        if self._why:
+            lines.append(f"traced again because of {self._why}")
         if fresh:
             lines.append(f"{fresh} operations make a new array in each call")
+        if made.inside:
+            lines.append("gradients stay inside: .grad is None after a call (grads=True keeps it)")
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        return f"<compiled {getattr(self, '__name__', 'function')}>"
+        return f"<compiled {self.__name__}>"
 
 
-class _Specialised:
-    """One program: for arguments of particular shapes, and what it depends on.
+class _Named:
+    """A function whose last arguments are passed by name."""
 
-    Attributes:
-        result: what the traced call returned.
-        reason: why there is no program, or empty.
-    """
+    def __init__(self, f: Callable[..., Any], count: int, names: tuple[str, ...]) -> None:
+        self.f = self.__wrapped__ = f
+        self.count = count
+        self.names = names
+        self.__name__ = getattr(f, "__name__", type(f).__name__)
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        labels = [*(f"argument_{k}" for k in range(count)), *names]
+        self.__signature__ = inspect.Signature([inspect.Parameter(n, kind) for n in labels])
 
-    def __init__(self, f: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        self.reason = ""
-        program = Program(f, args, None)
-        _refuse_gradients_left(program)
-        run = Run(program)
-        builder = run.capture()
-        graph = builder.graph()
-        self.result = _plain(run.result)
-        self.structure = run.result
-        self.traced_nodes = len(graph)
-        leaves = {i: x for x, i in builder.index.items() if isinstance(x, Tensor)}
-        _refuse_values_made(graph, leaves, program)
-        for node in graph:
-            node.grad = None
-        # Leaves are found again by name, which is unique.
-        by_name = {graph[i].name: x for i, x in leaves.items()}
-        self.graph = simplify(graph)
-        lowered = lower(self.graph)
-        given = {x: k for k, x in enumerate(program.leaves.values())}
-        self.places: list[int] = []
-        arguments: list[int] = []
-        for node in lowered:
-            x = by_name.get(node.name) if node.op is None else None
-            if x is not None and x in given:
-                arguments.append(node.index)
-                self.places.append(given[x])
-        self.plan = plan(lowered, set(arguments))
-        self.program = NumpyProgram(lowered, self.plan, arguments, f.__name__)
-        self.states = {
-            i: by_name[lowered[i].name]
-            for i, kind in enumerate(self.plan.kinds)
-            if kind == "state" and lowered[i].name in by_name
-        }
-        self.fixed = {
-            i: np.asarray(lowered[i].value)
-            for i, kind in enumerate(self.plan.kinds)
-            if kind == "state" and i not in self.states
-        }
-        journal = run.journal
-        read_here = set(self.states.values())
-        self.refresh = [(x._data, read) for x, read in journal.refresh.items() if x in read_here]
-        self.commits = list(journal.commits)
-        self.guards = [(guard, guard()) for guard in journal.guards]
-        self.changed = [self.states[s] for s, _ in lowered.updates if s in self.states]
-        self._bind()
-
-    def _bind(self) -> None:
-        arrays = {i: x._data for i, x in self.states.items()}
-        self.bound = [(x, x._data) for x in self.states.values()]
-        self.cells = [x._stamp() for x in self.changed]
-        self.call = self.program.bind({**arrays, **self.fixed})
-
-    def holds(self) -> bool:
-        """Return whether the program is still right; bind it to replaced arrays if need be."""
-        for guard, before in self.guards:
-            if guard() != before:
-                return False
-        for x, array in self.bound:
-            if x._data is not array:
-                if x._data.shape != array.shape or x._data.dtype != array.dtype:
-                    return False
-                self._bind()
-                return True
-        return True
-
-    def run(self, args: tuple[Any, ...]) -> Any:
-        """Run the program."""
-        for array, read in self.refresh:
-            array[...] = read()
-        arrays = [_array(args[k]) for k in self.places]
-        with np.errstate(all="ignore"):
-            values = self.call(*arrays)
-        if self.cells:
-            now = last_write[0] = tick()
-            for cell in self.cells:
-                cell[0] = now
-        for commit in self.commits:
-            commit()
-        fresh = iter(values)
-        return _rebuilt(self.structure, fresh)
+    def __call__(self, *values: Any) -> Any:
+        named = dict(zip(self.names, values[self.count :], strict=True))
+        return self.f(*values[: self.count], **named)
 
 
-def _array(value: Any) -> Any:
-    return value._data if isinstance(value, Tensor) else np.asarray(value)
+def _key(args: tuple[Any, ...]) -> list[Any]:
+    """Return what a program is chosen by: shapes, dtypes, numbers, and which tensors are one."""
+    parts: list[Any] = []
+    tensors: list[int] = []
+    for a in args:
+        parts.append(_key_of(a, tensors))
+    if len(tensors) > 1 and len(set(tensors)) < len(tensors):
+        parts.append(tuple(map(tensors.index, tensors)))
+    return parts
 
 
-def _rebuilt(structure: Any, values: Any) -> Any:
-    """Return the function's result, with fresh tensors in place of those that were traced."""
-    if isinstance(structure, Tensor):
-        return wrap(np.array(next(values)))
-    if isinstance(structure, (list, tuple)):
-        return type(structure)(_rebuilt(part, values) for part in structure)
-    if isinstance(structure, dict):
-        return {key: _rebuilt(part, values) for key, part in structure.items()}
-    return structure
+def _key_of(a: Any, tensors: list[int]) -> Any:
+    if isinstance(a, Tensor):
+        tensors.append(id(a))
+        return a._data.shape, a._data.dtype, a.requires_grad, type(a)
+    if isinstance(a, ARRAYS):
+        return a.shape, a.dtype
+    if isinstance(a, PLAIN):
+        return type(a), repr(a)
+    if isinstance(a, (list, tuple)):
+        return type(a), *[_key_of(part, tensors) for part in a]
+    if isinstance(a, dict):
+        return dict, *[(key, _key_of(part, tensors)) for key, part in a.items()]
+    return id(a)
 
 
-def _plain(structure: Any) -> Any:
-    """Return a traced result without its history."""
-    if isinstance(structure, Tensor):
-        return wrap(structure._data.copy())
-    if isinstance(structure, (list, tuple)):
-        return type(structure)(_plain(part) for part in structure)
-    if isinstance(structure, dict):
-        return {key: _plain(part) for key, part in structure.items()}
-    return structure
-
-
-def _refuse_gradients_left(program: Program) -> None:
-    pass
-
-
-def _refuse_values_made(graph: Graph, leaves: dict[int, Tensor], program: Program) -> None:
-    """Refuse arrays that the function makes itself and that may differ from call to call."""
-    for node in graph:
-        if node.op is None and node.made and node.role == "data" and node.value is not None:
-            array = np.asarray(node.value)
-            if array.size and not (array == array.flat[0]).all():
-                raise errors.TraceError(
-                    f"compile: {program.called} makes an array of shape {node.shape} itself, which "
-                    "may differ from call to call. Pass it as an argument, or make it outside of "
-                    "the compiled function."
-                )
-
-
-def _modules_of(f: Any) -> list[Any]:
-    """Return the modules that a function reads, with those inside them."""
-    found: dict[int, Any] = {}
-    for _, value in _variables(f):
-        if hasattr(value, "modules") and hasattr(value, "training"):
-            for module in value.modules():
-                found[id(module)] = module
-    return list(found.values())
+def _backend(name: str) -> Callable[..., Any]:
+    return NumpyProgram
 
 
 def _signature(f: Callable[..., Any]) -> inspect.Signature | None:
@@ -297,15 +228,21 @@ def _signature(f: Callable[..., Any]) -> inspect.Signature | None:
         return None
 
 
-def compile(f: Callable[..., Any] | None = None, backend: str = "auto") -> Any:
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def compile(
+    f: Callable[..., Any] | None = None, backend: str = "auto", *, grads: bool = False
+) -> Any:
     """Return a function that does the same as `f`, as one program without overhead."""
     if backend not in BACKENDS:
         raise errors.ArgumentError(f"compile: backend must be one of {BACKENDS}, got {backend!r}.")
     if f is None:
-        return functools.partial(compile, backend=backend)
+        return functools.partial(compile, backend=backend, grads=grads)
     if not callable(f):
         raise errors.DtypeError(f"compile: got {brief(f)}, expected a function.")
-    return Compiled(f, backend)
+    return Compiled(f, backend, grads)
 
 
-__all__ = ["BACKENDS", "Compiled", "compile", "to_array"]
+__all__ = ["BACKENDS", "Compiled", "compile"]

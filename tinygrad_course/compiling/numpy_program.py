@@ -215,5 +215,7 @@ class NumpyProgram:
         for i, name in self.names.items():
             if i in values:
                 space[name] = values[i]
+            elif self.plan.kinds[i] == "constant":
+                space[name] = self.graph[i].value
         exec(compile(self.source, f"<compiled {self.name}>", "exec"), space)
         return space[self.name]

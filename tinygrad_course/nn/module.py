@@ -18,7 +18,8 @@ import numpy as np
 
 from .. import errors
 from ..autograd import HookHandle
-from ..node import scope
+from ..journal import active
+from ..node import module_changes, scope
 from ..tensor import Tensor
 from .describe import describe
 from .numbering import number, structure
@@ -141,6 +142,7 @@ class Module:
         return HookHandle(self._start_hooks()[0], hook)
 
     def _start_hooks(self) -> tuple[dict[int, Callable[..., Any]], dict[int, Callable[..., Any]]]:
+        module_changes[0] += 1
         if self._hooks is None:
             self._hooks = ({}, {})
         return self._hooks
@@ -148,6 +150,7 @@ class Module:
     # --- registering parts ------------------------------------------------------------------
 
     def __setattr__(self, name: str, value: Any) -> None:
+        module_changes[0] += 1
         kind = MODULE if isinstance(value, Module) else None
         if isinstance(value, Parameter):
             kind = PARAMETER
@@ -168,6 +171,7 @@ class Module:
             del self._members[name]
             self._changed(removed=True)
         object.__delattr__(self, name)
+        module_changes[0] += 1
 
     def __getattr__(self, name: str) -> Any:
         # Only reached when the ordinary search failed.
@@ -208,6 +212,7 @@ class Module:
     def _changed(self, removed: bool = False) -> None:
         """Note that the parts changed, so that models number their layers anew."""
         structure[0] += 1
+        module_changes[0] += 1
         if removed:
             for module in self.modules():
                 if module._layer:
@@ -415,6 +420,7 @@ class Module:
 
     def train(self, mode: bool = True) -> Self:
         """Switch to training: dropout drops, batch normalisation uses the batch; and back."""
+        module_changes[0] += 1
         for module in self.modules():
             vars(module)["training"] = bool(mode)
         return self
@@ -452,7 +458,10 @@ class Module:
         Args:
             set_to_none: False fills them with zeros instead.
         """
+        journal = active()
         for parameter in self.parameters():
+            if journal is not None:
+                journal.clear(parameter)
             if set_to_none or parameter.grad is None:
                 parameter.grad = None
             else:

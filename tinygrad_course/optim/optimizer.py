@@ -142,6 +142,11 @@ class Optimizer:
         Args:
             set_to_none: False fills existing gradients with zeros instead.
         """
+        journal = active()
+        if journal is not None:
+            for group in self.param_groups:
+                for p in group["params"]:
+                    journal.clear(p)
         if set_to_none:
             for group in self.param_groups:
                 for p in group["params"]:
@@ -355,6 +360,7 @@ class Optimizer:
         """
         # Without RECORD_GRAD: the step itself is not differentiated.
         token = recording.set(recording.get() & ~RECORD_GRAD)
+        journal = active()
         try:
             counted = self._record_counts()
             for k, group in enumerate(self.param_groups):
@@ -362,6 +368,8 @@ class Optimizer:
                 for p in group["params"]:
                     if p.grad is not None:
                         self._record_update(p, group, lr, counted)
+                    elif journal is not None and p not in journal.cleared:
+                        journal.skipped[p] = None
             for t, new in counted.items():
                 give(t, apply(assign, (t, new)))
         finally:
@@ -377,12 +385,8 @@ class Optimizer:
         journal = active()
         if journal is not None:
             journal.refresh[self._rates[k]] = partial(group.__getitem__, "lr")
-            journal.guards.append(partial(self._settings, group))
+            journal.optimizers[self] = None
         return self._rates[k]
-
-    def _settings(self, group: Group) -> tuple[Any, ...]:
-        """Return what a recorded step was recorded with, the learning rate excepted."""
-        return (*self._options(group), *map(id, group["params"]), id(self.state))
 
     def _record_counts(self) -> dict[Tensor, Tensor]:
         """Count the step: return the recorded number of steps so far -> that number plus one.

@@ -1,0 +1,592 @@
+"""One program of a compiled function: for arguments of particular shapes.
+
+`Specialised` calls the function once, traced, and makes the program: graph, simplified, written
+out, with a plan of memory. It knows what the program depends on (see `guards`), where arguments and
+states go in, and what a run leaves behind: results, new values of states, counts, gradients.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import itertools
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from .. import autograd, errors
+from ..derivation.simplify import simplify
+from ..derivation.writer import identifier
+from ..graph import Graph
+from ..journal import Journal
+from ..messages import brief
+from ..modes import enable_grad
+from ..node import RECORD_GRAD, last_write, recording, tick
+from ..op import Op
+from ..random import default_generator
+from ..tensor import Tensor, apply, wrap
+from ..tracing import Program, Run
+from .guards import Guards
+from .lower import lower
+from .numpy_program import NumpyProgram
+from .plan import plan
+
+# A graph of more operations is left to the eager code: a program of that length takes long to plan.
+LARGEST = 20_000
+DRAWS = (
+    "it draws random numbers that are no operation; draw them outside of it, or use nn.Dropout, "
+    "whose draws are part of the program"
+)
+ARRAYS = (np.ndarray, np.floating)
+FLOATS = (np.float32, np.float64)
+
+
+class Inputs(Program):
+    """A function's arguments, and the leaves that stood for them in the traced call."""
+
+    def arguments(self, resize: Any = None) -> list[Any]:
+        """Return the arguments of the traced call."""
+        made = super().arguments(resize)
+        self.given = list(leaves_of(made))
+        return made
+
+
+def leaves_of(values: Any) -> Iterator[Any]:
+    """Yield the tensors and arrays among arguments, also those in lists and dictionaries."""
+    for value in values:
+        if isinstance(value, (Tensor, *ARRAYS)):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from leaves_of(value)
+        elif isinstance(value, dict):
+            yield from leaves_of(value.values())
+
+
+class Eager:
+    """In the place of a program where there can be none: calls the function itself.
+
+    Attributes:
+        reason: why there is no program.
+    """
+
+    simple = False
+
+    def __init__(self, f: Callable[..., Any], reason: str, held: Any = None) -> None:
+        self.f = f
+        self.reason = reason
+        self.held = held
+
+    def holds(self, args: Any) -> bool:
+        """Return True: this is always right."""
+        return True
+
+    def run(self, args: tuple[Any, ...]) -> Any:
+        """Call the function."""
+        return self.f(*args)
+
+
+class Specialised:
+    """One program, and what it depends on.
+
+    Args:
+        f: the function.
+        args: the arguments to trace it with; tracing is a call.
+        graded: what is recorded, see `node`.
+        backend: makes the program.
+        grads: leave gradients in ``.grad`` after a step that uses them.
+
+    Attributes:
+        result: what the traced call returned.
+        reason: why there is no program, or empty.
+        notes: what a user may want to know.
+    """
+
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        args: tuple[Any, ...],
+        graded: int,
+        backend: Callable[..., Any] = NumpyProgram,
+        grads: bool = False,
+    ) -> None:
+        self.f = f
+        self.called = getattr(f, "__name__", type(f).__name__)
+        self.reason = ""
+        self.notes: list[str] = []
+        self.held = args
+        self.graded = graded
+        self.guards = Guards()
+        self.guards.function(f)
+        for value in args:
+            if not isinstance(value, (Tensor, *ARRAYS)):
+                self.guards.value(value, "an argument")
+        given = list(leaves_of(args))
+        self.reachable = set(self.guards.tensors)
+        self.pins = [
+            (k, x) for k, x in enumerate(given) if isinstance(x, Tensor) and x in self.reachable
+        ]
+        pinned = {k for k, _ in self.pins}
+        self.free = [k for k, x in enumerate(given) if isinstance(x, Tensor) and k not in pinned]
+        watched = dict.fromkeys([*self.reachable, *(x for x in given if isinstance(x, Tensor))])
+        self._before = {x: x.grad for x in watched}
+        draws = [default_generator._stream and default_generator.get_state(), *_streams()]
+        program = Inputs(f, args, None)
+        self.journal = journal = Journal()
+        self.run_traced = run = Run(
+            program, journal=journal, graded=graded & RECORD_GRAD, watched=watched
+        )
+        self.result = run.result
+        self.reason = self._why_not(program, given, draws)
+        if self.reason:
+            return
+        self._differentiable(run)
+        if self.reason:
+            return
+        self._capture(run, program, given, grads)
+        if self.reason:
+            return
+        self._build(backend)
+        if self.overlap:
+            self.reason = "two tensors that it changes or reads share memory"
+            return
+        self.result = self._finish_traced(run, given)
+        del self.run_traced, self.journal, self._before
+
+    # --- what cannot be a program -----------------------------------------------------------
+
+    def _why_not(self, program: Inputs, given: list[Any], draws: Any) -> str:
+        """Return why the traced call cannot be repeated by a program, or nothing."""
+        guards, journal = self.guards, self.journal
+        if not guards.hold():
+            return f"it changes what it reads: {guards.failed}"
+        if guards.hooked or any(x._hooks for x in (*self.reachable, *journal.graded)):
+            return "hooks are to be called in each run"
+        ours = default_generator._stream and default_generator.get_state()
+        self._drew = ours != draws[0]
+        if _streams() != draws[1:] or guards.drew():
+            return DRAWS
+        states = {state for state, _ in journal}
+        owners = {id(_owner(x._data)) for x in states}
+        for leaf, x in zip(program.given, given, strict=True):
+            if leaf in states and leaf is not x:
+                return "it changes an argument in place that is no tensor of its own"
+            array = x._data if isinstance(x, Tensor) else np.asarray(x)
+            if leaf not in states and id(_owner(array)) in owners:
+                return "an argument shares memory with what it changes"
+        return ""
+
+    def _differentiable(self, run: Run) -> None:
+        """Add the backward pass of a result that can be differentiated."""
+        self.wrt: list[Any] = []
+        self.slopes: list[Any] = []
+        journal = self.journal
+        asking = [
+            y
+            for _, y in run.results
+            if self.graded & RECORD_GRAD
+            and y._requires_grad
+            and y._node is not None
+            and not y._node.spent
+        ]
+        if not asking or journal or journal.passes:
+            return
+        if not isinstance(run.result, Tensor) or run.result._data.size != 1:
+            self.reason = (
+                "its result has a gradient and is not one number; under no_grad it is compiled"
+            )
+            return
+        if any(n.op.kind == "random" for n in _behind(run.outputs)):
+            self.reason = "its result has a gradient and depends on random draws"
+            return
+        run.differentiate(True)
+        for of, g, asked in journal.passes[-1].cotangents:
+            leaf = journal.source(of, journal.passes[-1].start)[0]
+            if asked and isinstance(leaf, Tensor) and leaf._requires_grad:
+                self.wrt.append(leaf)
+                self.slopes.append(journal.source(g._node or g)[0])
+
+    # --- the graph --------------------------------------------------------------------------
+
+    def _capture(self, run: Run, program: Inputs, given: list[Any], grads: bool) -> None:
+        """Make the graph, and note where values come from and go to."""
+        journal = self.journal
+        left = run.grads
+        builder = run.capture([*self.slopes, *left.values()], losses=False)
+        graph = builder.graph()
+        self.traced_nodes = len(graph)
+        if len(graph) > LARGEST:
+            self.reason = f"its graph has {len(graph):,} operations, more than {LARGEST:,}"
+            return
+        if self._drew and not any(n.op is not None and n.op.kind == "random" for n in graph):
+            self.reason = DRAWS
+            return
+        self._refuse_values_made(graph, program)
+        outputs = [n.index for n in graph.outputs]
+        count = len(run.outputs) + len(self.slopes)
+        kept = outputs[:count]
+        # What becomes of each .grad: see `_leave_gradients`.
+        entry = {x: self._before.get(x, journal.graded.get(x)) for x in left}
+        entry.update((x, g) for x, g in self._before.items() if x not in entry)
+        states = {state for state, _ in journal}
+        read = {g for g in entry.values() if g is not None and g in builder.index}
+        self.inside: list[Tensor] = []
+        self.deposits: list[Tensor] = []
+        self.clears = [
+            x
+            for x in {**entry, **journal.cleared}
+            if x.grad is None
+            and (x in journal.cleared or x in journal.graded or entry[x] is not None)
+        ]
+        for x, k in zip(left, outputs[count:], strict=True):
+            before = entry[x]
+            independent = x in journal.cleared or (before is not None and before not in read)
+            if x.grad is before and before not in states:
+                continue  # as it was
+            if independent and x in states and not grads:
+                self.inside.append(x)
+            else:
+                self.deposits.append(x)
+                kept.append(k)
+        # Gradients from before that the program reads: given to it in each call.
+        self.owners_of_grads = [x for x, g in entry.items() if g in read]
+        for x, g in entry.items():
+            if g is None and x not in journal.cleared:
+                if x in left or x in journal.graded or x in journal.skipped:
+                    called = f"the gradient of {x.name or 'a tensor'}"
+                    self.guards.expect(x, "grad", None, called)
+        grads_read = {builder.index[g] for g in read}
+        updates = [(s, v) for s, v in graph.updates if s not in grads_read]
+        for node in graph:
+            node.grad = None
+        self.traced = Graph(graph.nodes, kept, updates)
+        self.leaves = {graph[i].name: x for x, i in builder.index.items() if isinstance(x, Tensor)}
+        pinned = {x for _, x in self.pins}
+        self.given: dict[Any, int] = {}
+        for k, leaf in enumerate(program.given):
+            if leaf not in pinned and leaf not in states:
+                self.given.setdefault(leaf, k)
+            elif leaf not in pinned:
+                self.pins.append((k, leaf))
+                self.free.remove(k)
+                pinned.add(leaf)
+        for k, x in enumerate(self.owners_of_grads):
+            self.given[entry[x]] = len(given) + k
+        self.structure = run.result
+        self.same = {
+            k: source
+            for k, ((_, y), source) in enumerate(zip(run.results, run.outputs, strict=True))
+            if y is source
+        }
+        self.refresh_of = dict(journal.refresh)
+        self.commits = list(journal.commits)
+        for optimizer in journal.optimizers:
+            self.guards.optimizer(optimizer)
+        self.written = states - read
+
+    def _refuse_values_made(self, graph: Graph, program: Program) -> None:
+        """Refuse arrays that the function makes itself and that may differ from call to call."""
+        for node in graph:
+            if node.op is None and node.made and node.role == "data" and node.value is not None:
+                array = np.asarray(node.value)
+                if not self._is_fixed(array):
+                    self.journal.undo()
+                    raise errors.TraceError(
+                        f"compile: {program.called} uses an array of shape {node.shape} that is no "
+                        "argument and no tensor, and may differ from call to call. Pass it as an "
+                        "argument, or make it a tensor outside of the compiled function."
+                    )
+
+    def _is_fixed(self, array: Any) -> bool:
+        """Return whether an array that the function made is the same in every call.
+
+        Of floats only those are taken that are numbers in its code, or of a regular kind.
+        """
+        for a in self.guards.arrays:
+            if a.shape == array.shape and (a == array).all():
+                return False
+        if array.dtype.kind in "iub" and not self.guards.iterators:
+            return True
+        numbers = {array.dtype.type(n) for n in self.guards.numbers if abs(n) < 1e30}
+        return _is_regular(array) or numbers.issuperset(array.flat)
+
+    # --- the program ------------------------------------------------------------------------
+
+    def _build(self, backend: Callable[..., Any]) -> None:
+        self.graph = simplify(self.traced)
+        lowered = lower(self.graph)
+        self.places: list[int] = []
+        arguments: list[int] = []
+        for node in lowered:
+            x = self.leaves.get(node.name) if node.op is None else None
+            if x is not None and x in self.given:
+                arguments.append(node.index)
+                self.places.append(self.given[x])
+        self.plan = plan(lowered, set(arguments))
+        self.program = backend(lowered, self.plan, arguments, identifier(self.called) or "step")
+        self.states = {
+            i: self.leaves[lowered[i].name]
+            for i, kind in enumerate(self.plan.kinds)
+            if kind == "state" and lowered[i].name in self.leaves
+        }
+        self.fixed = {
+            i: np.asarray(lowered[i].value)
+            for i, kind in enumerate(self.plan.kinds)
+            if kind == "state" and i not in self.states
+        }
+        used = set(self.states.values())
+        self.refresh = [(x, read) for x, read in self.refresh_of.items() if x in used]
+        self.changed = [self.states[s] for s, _ in lowered.updates if s in self.states]
+        for x in used:
+            if x not in self.refresh_of:
+                self.guards.attribute(x, "_requires_grad", f"requires_grad of {x.name}")
+        self.quiet = contextvars.copy_context() if self.program.quiet else None
+        if self.quiet is not None:
+            self.quiet.run(_silence)
+        self.count = len(self.run_traced.outputs)
+        self._bind()
+
+    def _bind(self) -> None:
+        """Bind the program to the arrays that parameters and states have now."""
+        values = {i: x._array() for i, x in self.states.items()}
+        self.bound = Guards()
+        for x in self.states.values():
+            self.bound.attribute(x, "_data", x.name or "")
+        self.cells = [x._stamp() for x in self.changed]
+        self.owners = {id(_owner(x._data)) for x in self.changed}
+        shared: dict[int, list[Any]] = {}
+        for x in self.states.values():
+            shared.setdefault(id(_owner(x._data)), []).append(x._data)
+        self.overlap = any(
+            np.may_share_memory(a, b)
+            for key, arrays in shared.items()
+            if key in self.owners
+            for a, b in itertools.combinations(arrays, 2)
+        )
+        self.call = self.program.bind({**values, **self.fixed})
+
+    # --- running ----------------------------------------------------------------------------
+
+    def holds(self, args: tuple[Any, ...]) -> bool:
+        """Return whether the program is right for these arguments, which have its shapes."""
+        if not self.guards.hold():
+            return False
+        if not self.bound.hold():
+            for i, x in self.states.items():
+                node = self.program.graph[i]
+                if x._data.shape != node.shape or x._data.dtype != node.dtype:
+                    self.guards.failed = f"the array of {x.name or 'a tensor'}"
+                    return False
+            self._bind()
+        if self.pins or self.free:
+            given = list(leaves_of(args))
+            if any(given[k] is not x for k, x in self.pins):
+                return False
+            if any(given[k] in self.reachable for k in self.free):
+                return False
+        for x in self.owners_of_grads:
+            g = x.grad
+            if g is None or g._node is not None or g._data.shape != x._data.shape:
+                return False
+        return True
+
+    def run(self, args: tuple[Any, ...]) -> Any:
+        """Run the program."""
+        given = list(leaves_of(args))
+        if self.owners_of_grads:
+            given += [x.grad for x in self.owners_of_grads]
+        arrays = [x._data if isinstance(x, Tensor) else x for x in [given[k] for k in self.places]]
+        if self.owners:
+            for array in arrays:
+                if id(_owner(array)) in self.owners:
+                    return self.f(*args)  # what is read may be overwritten: in the function's order
+        for x, read in self.refresh:
+            x._data[...] = read()
+        if self.quiet is None:
+            values = self.call(*arrays)
+        else:
+            values = self.quiet.run(self.call, *arrays)
+        if self.cells:
+            now = last_write[0] = tick()
+            for cell in self.cells:
+                cell[0] = now
+        for commit in self.commits:
+            commit()
+        for x in self.inside:
+            x.grad = None
+        for x in self.clears:
+            x.grad = None
+        if self.deposits:
+            self._deposit(values[self.count :])
+        return self._results(values, given, args)
+
+    def _deposit(self, values: Any) -> None:
+        """Leave gradients as the function does: new ones, or added to those from before."""
+        for x, value in zip(self.deposits, values, strict=True):
+            if x in self.owners_of_grads and x.grad is not None:
+                np.copyto(x.grad._data, value)
+                x.grad._stamp()[0] = last_write[0] = tick()
+            else:
+                x.grad = wrap(np.array(value))
+
+    def _results(self, values: Any, given: list[Any], args: Any) -> Any:
+        if self.wrt:
+            return self._recorded(values[0], values[1:], given, args)
+        return self._rebuilt(self.structure, iter(enumerate(values)), given)
+
+    def _rebuilt(self, structure: Any, values: Any, given: list[Any]) -> Any:
+        """Return the function's result, with fresh tensors in place of those that were traced."""
+        if isinstance(structure, Tensor):
+            k, value = next(values)
+            source = self.same.get(k)
+            if source is None:
+                return wrap(value if type(value) in FLOATS else np.array(value))
+            return given[self.given[source]] if source in self.given else source
+        if isinstance(structure, (list, tuple)):
+            parts = [self._rebuilt(part, values, given) for part in structure]
+            return _like(structure, parts)
+        if isinstance(structure, dict):
+            return {k: self._rebuilt(part, values, given) for k, part in structure.items()}
+        return structure
+
+    def _finish_traced(self, run: Run, given: list[Any]) -> Any:
+        """Return the traced call's result as a run of the program would, and leave its traces."""
+        for x in self.inside:
+            x.grad = None
+        if self.wrt:
+            slopes = [source._data for source in self.slopes]
+            return self._recorded(run.result._data, slopes, given, self.held)
+        values = iter([(k, y._array().copy()) for k, (_, y) in enumerate(run.results)])
+        made = self._rebuilt(self.structure, values, given)
+        # Traced tensors hold the whole graph.
+        self.structure = _hollow(self.structure)
+        return made
+
+    # --- derivatives ------------------------------------------------------------------------
+
+    def _recorded(self, value: Any, slopes: Any, given: list[Any], args: Any) -> Tensor:
+        """Return the result as one recorded operation, whose derivatives are known already."""
+        if not recording.get() & RECORD_GRAD:
+            return wrap(np.array(value))
+        tensors = [given[self.given[x]] if x in self.given else x for x in self.wrt]
+        held = _Held(self.f, args, tensors, np.array(value), [np.array(g) for g in slopes])
+        return apply(_COMPILED, tuple(tensors), {"held": held})
+
+
+class _Held:
+    """The result of one call, with its derivatives."""
+
+    def __init__(self, f: Any, args: Any, tensors: list[Any], value: Any, slopes: Any) -> None:
+        self.f = f
+        self.args = args
+        self.tensors = tensors
+        self.arrays = [x._data for x in tensors]
+        self.value = value
+        self.slopes = slopes
+        self.computed: Any = None
+
+    def forward(self, arrays: tuple[Any, ...]) -> Any:
+        """Return the result; for other arrays it is computed anew."""
+        if all(a is b or np.array_equal(a, b) for a, b in zip(arrays, self.arrays, strict=True)):
+            return self.value
+        raise errors.GraphError(
+            "compile: a compiled function's result cannot be computed again for other values in a "
+            "graph. Trace the function itself: tc.trace(f, …)."
+        )
+
+    def slope(self, g: Any, i: int) -> Any:
+        """Return the derivative by one input; recorded, if the cotangent is."""
+        if not isinstance(g, Tensor):
+            return self.slopes[i] * g
+        if self.computed is None or self.computed[0] is not g:
+            with enable_grad():
+                y = self.f(*self.args)
+                self.computed = g, autograd.grad(y, self.tensors, create_graph=True)
+        return self.computed[1][i] * g
+
+
+def _forward(*arrays: Any, held: Any) -> Any:
+    return held.forward(arrays)
+
+
+def _slope(g: Any, i: int, xs: Any, held: Any) -> Any:
+    return held.slope(g, i)
+
+
+_COMPILED = Op(
+    "compiled",
+    _forward,
+    inputs=("xs",),
+    defaults={"held": None},
+    rules={"xs": _slope},
+    kind="custom",
+    variadic=True,
+    symbol="f",
+    doc="A compiled function of one number as its result.",
+)
+
+
+# --- small things -------------------------------------------------------------------------------
+
+
+def _owner(array: Any) -> Any:
+    """Return the array whose memory this one shares."""
+    while isinstance(array, np.ndarray) and isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def _streams() -> list[Any]:
+    """Return where Python's and NumPy's hidden streams of random numbers are."""
+    found: Any = np.random.get_state(legacy=False)
+    return [found["state"]["key"].tobytes(), found["state"]["pos"], random.getstate()]
+
+
+def _silence() -> None:
+    np.seterr(all="ignore")
+
+
+def _behind(sources: list[Any]) -> Iterator[Any]:
+    """Yield the nodes that values were computed by."""
+    seen: set[Any] = set()
+    stack = [s for s in sources if hasattr(s, "op")]
+    while stack:
+        node = stack.pop()
+        if node not in seen:
+            seen.add(node)
+            yield node
+            stack += [s for s in node.inputs if hasattr(s, "op") and hasattr(s, "needs")]
+
+
+def _is_regular(array: Any) -> bool:
+    """Return whether an array is one that programs make: equal numbers, a range, a unit matrix."""
+    if not array.size or (array == array.flat[0]).all():
+        return True
+    if array.ndim == 1 or array.size == max(array.shape):
+        flat = array.reshape(-1)
+        return flat.dtype.kind in "iuf" and bool((np.diff(flat) == flat[1] - flat[0]).all())
+    if array.ndim == 2:
+        below = np.tri(*array.shape)
+        patterns = (np.eye(*array.shape), below, np.tri(*array.shape, -1), 1 - below)
+        return any(np.array_equal(array, pattern) for pattern in patterns)
+    return False
+
+
+def _like(structure: Any, parts: list[Any]) -> Any:
+    """Return a list or tuple of the same kind; those with names take one argument per part."""
+    kind = type(structure)
+    return kind(parts) if kind in (list, tuple) else kind(*parts)
+
+
+def _hollow(structure: Any) -> Any:
+    """Return the structure of a result without its values."""
+    if isinstance(structure, Tensor):
+        return wrap(np.zeros(()))
+    if isinstance(structure, (list, tuple)):
+        return _like(structure, [_hollow(part) for part in structure])
+    if isinstance(structure, dict):
+        return {key: _hollow(part) for key, part in structure.items()}
+    return structure
+
+
+__all__ = ["LARGEST", "Eager", "Specialised", "brief", "leaves_of"]
