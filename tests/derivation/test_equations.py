@@ -450,7 +450,7 @@ def test_sheets_are_the_same_in_every_process():
         )
         outputs.append(done.stdout)
     assert outputs[0] == outputs[1]
-    assert "dZ[2] = A[2] - Y".encode() in outputs[0]
+    assert b"dZ[2] = A[2] - Y" in outputs[0]
 
 
 def test_two_models_alike_have_the_same_sheet():
