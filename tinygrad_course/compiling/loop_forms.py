@@ -1,0 +1,109 @@
+"""How an operation on numbers is written inside a compiled loop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..graph import Graph, GraphNode
+
+# The dtypes that loops compute in; other operations are left to NumPy.
+DTYPES = frozenset(np.dtype(name) for name in ("float32", "float64", "int32", "int64", "bool"))
+FLOATS = frozenset(np.dtype(name) for name in ("float32", "float64"))
+
+ARITHMETIC = {
+    "add": "{} + {}",
+    "sub": "{} - {}",
+    "mul": "{} * {}",
+    "neg": "-{}",
+    "abs": "abs({})",
+    "sign": "sign_of({})",
+    "maximum": "larger({}, {})",
+    "minimum": "smaller({}, {})",
+    "clip_between": "smaller(larger({}, {}), {})",
+}
+COPIES = {"clone": "{}", "cast": "{}", "where": "{1} if {0} else {2}"}
+FILLED = {"zeros_like": "0", "ones_like": "1"}
+FUNCTIONS = {
+    "div": "{} / {}",
+    "reciprocal": "ONE / {}",
+    "sqrt": "sqrt({})",
+    "exp": "exp({})",
+    "log": "log({})",
+    "log1p": "log1p({})",
+    "tanh": "tanh({})",
+    **{
+        name: f"np.{name}({{}})"
+        for name in "expm1 log2 log10 sin cos tan arcsin arccos arctan sinh cosh floor ceil".split()
+    },
+}
+COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+LOGIC = {"logical_and": "{} & {}", "logical_or": "{} | {}", "logical_xor": "{} ^ {}"}
+ASKED = {"isnan": "{0} != {0}", "isfinite": "abs({}) < np.inf", "isinf": "abs({}) == np.inf"}
+# Worth a loop over one row of numbers, in which they are computed several at a time.
+HEAVY = frozenset(FUNCTIONS) - {"div", "reciprocal", "sqrt", "floor", "ceil"} | {"pow"}
+# With a version for each precision in `loop_math`.
+OWN = ("exp", "log", "log1p", "tanh")
+
+
+def form(graph: Graph, node: GraphNode) -> tuple[str, list[Any]] | None:
+    """Return a template of the operation and the dtypes that it takes its operands in, or None.
+
+    A template has a place for each operand; operands come as names, numbers or calls.
+    """
+    assert node.op is not None
+    name, dtype = node.op.name, node.dtype
+    operands = [graph[i] for i in node.inputs]
+    if dtype not in DTYPES or any(x.dtype not in DTYPES for x in operands):
+        return None
+    same = [dtype] * len(operands)
+    if name in FILLED:
+        return f"{dtype.name}({FILLED[name]})", same
+    if name in COPIES:
+        return COPIES[name], [np.dtype(bool), dtype, dtype] if name == "where" else same
+    if name in COMPARISONS:
+        common = _common(operands)
+        return (f"{{}} {COMPARISONS[name]} {{}}", [common] * 2) if common in DTYPES else None
+    if name in LOGIC:
+        return LOGIC[name], [np.dtype(bool)] * 2
+    if name == "logical_not":
+        return "not {}", [np.dtype(bool)]
+    if name in ASKED:
+        return (ASKED[name], [operands[0].dtype]) if operands[0].dtype in FLOATS else None
+    if name in ARITHMETIC and dtype.kind != "b":
+        return ARITHMETIC[name], same
+    if dtype not in FLOATS:
+        return None
+    if name in FUNCTIONS:
+        template = FUNCTIONS[name].replace("ONE", f"{dtype.name}(1)")
+        if name in OWN:
+            template = template.replace(name, f"{name}{8 * dtype.itemsize}")
+        return template, same
+    if name == "pow":
+        return _power(operands[1]), same
+    return None
+
+
+def _common(operands: list[GraphNode]) -> Any:
+    """Return the dtype in which operands are compared; Python's numbers have none of their own."""
+    kinds = [x.value if type(x.value) in (bool, int, float) else x.dtype for x in operands]
+    try:
+        return np.result_type(*kinds)
+    except OverflowError:
+        return None
+
+
+def _power(exponent: GraphNode) -> str:
+    if exponent.role == "constant" and not exponent.shape:
+        written = {2.0: "{0} * {0}", 0.5: "sqrt({0})", 1.0: "{0}", -1.0: "1 / {0}"}
+        value = float(exponent.value)
+        if value in written and value != -1.0:
+            return written[value]
+    return "{} ** {}"
+
+
+def narrows(node: GraphNode) -> bool:
+    """Return True where Python would compute in a wider dtype than NumPy."""
+    assert node.op is not None
+    return node.dtype == np.float32 and node.op.name in ("pow", "sqrt", "sign")

@@ -1,0 +1,387 @@
+"""Writes groups of operations as loops, in Python that numba compiles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..derivation.writer import identifier
+from ..graph import Graph, GraphNode
+from . import loop_forms
+from .fusion import Fusion, Group, row_major, spread
+
+# From here on a row is worth a loop of its own in a matrix product.
+WIDE = 8
+COUNTERS = "i j l n o p q r".split()
+START = {"sum": 0.0, "amax": -np.inf, "amin": np.inf}
+REDUCE = {"amax": "larger", "amin": "smaller"}
+
+
+class Names:
+    """Names of values, each once, away from what loops and programs call."""
+
+    RESERVED = frozenset(
+        "table at flat np sqrt exp log plus plus_product larger smaller sign_of float32 float64 "
+        "int32 int64 bool abs range k factor dot matmul copyto ascontiguousarray".split()
+    ) | frozenset(COUNTERS)
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self._of: dict[int, str] = {}
+        self._taken = set(self.RESERVED)
+
+    def __getitem__(self, i: int) -> str:
+        name = self._of.get(i)
+        if name is None:
+            node = self.graph[i]
+            name = f"c{i}" if node.role == "constant" else f"t{i}"
+            if node.name and node.role != "constant":
+                name = identifier(node.name)
+            # Inside a loop, an element has a bar behind its name, and a sum says so.
+            while self._taken & {name, f"{name}_", f"{name}_sum"}:
+                name += "x"
+            self._taken |= {name, f"{name}_", f"{name}_sum"}
+            self._of[i] = name
+        return name
+
+
+class LoopWriter:
+    """Writes the loops of one function.
+
+    Args:
+        fusion: the groups.
+        names: of the values.
+        stored: the values that lie in memory.
+
+    Attributes:
+        read: roots whose memory the function uses.
+    """
+
+    def __init__(self, fusion: Fusion, names: Names, stored: set[int]) -> None:
+        self.fusion = fusion
+        self.graph = fusion.graph
+        self.names = names
+        self.stored = stored
+        self.read: set[int] = set()
+        self.lines: list[str] = []
+        self._numbers: set[int] = set()  # 0-d values in local variables
+        self._group: Group | None = None
+
+    def write(self, group: Group) -> None:
+        """Append the lines of a group."""
+        _GroupWriter(self, group).write()
+
+    # --- operands ---------------------------------------------------------------------------
+
+    def number(self, node: GraphNode, dtype: Any) -> str:
+        """Return a constant, in a dtype."""
+        value = dtype.type(node.value) if dtype.kind != "b" else bool(node.value)
+        if dtype.kind != "f":
+            return f"{dtype.name}({value!s})" if dtype.kind != "b" else str(value)
+        plain = float(value)
+        text = repr(plain) if np.isfinite(plain) else f"np.{plain}".replace("np.-", "-np.")
+        if dtype == np.float32 and np.isfinite(plain):
+            text = str(value)
+        if dtype == np.float32 or "." not in text:
+            return f"{dtype.name}({text})"
+        return f"({text})" if text.startswith("-") else text
+
+    def converted(self, text: str, of: Any, dtype: Any) -> str:
+        """Return an expression of one dtype in another."""
+        if of == dtype:
+            return text
+        if dtype.kind == "b":
+            return f"({text} != 0)"
+        return f"{dtype.name}({text})"
+
+
+class _GroupWriter:
+    """Writes one group: its loops, from the outermost in."""
+
+    def __init__(self, writer: LoopWriter, group: Group) -> None:
+        self.w = writer
+        self.fusion, self.graph, self.names = writer.fusion, writer.graph, writer.names
+        self.group = group
+        self.inside: dict[int, str] = {}  # nodes of the group -> their variable
+        nodes = [self.graph[i] for i in group.nodes]
+        self.product = nodes[0] if self.fusion.kinds[nodes[0].index] == "product" else None
+        self.reductions = [n for n in nodes if self.fusion.kinds[n.index] == "reduce"]
+        self.dims, self.walks = self._walks()
+
+    # --- the shape of the loops -------------------------------------------------------------
+
+    def _walks(self) -> tuple[list[int], dict[Any, tuple[int, list[int]]]]:
+        """Return the lengths of the loops, and how each operand goes along them."""
+        shape = self.group.shape
+        own = row_major(shape)
+        steps: dict[Any, tuple[int, tuple[int, ...]]] = {"own": (0, own)}
+        for i in self.group.nodes:
+            node, kind = self.graph[i], self.fusion.kinds[i]
+            if kind == "product":
+                steps.update(self._product_steps(node))
+                continue
+            for x in node.inputs:
+                if x not in self.group.nodes:
+                    layout = self.fusion.layouts[x]
+                    strides = spread(layout.strides, self.graph[x].shape, len(shape))
+                    steps[x] = (layout.offset, strides)
+            if kind == "reduce":
+                steps["to", i] = (0, self._kept_strides(node))
+        keep = [k for k, n in enumerate(shape) if n != 1]
+        dims = [shape[k] for k in keep]
+        found = {key: (o, [s[k] for k in keep]) for key, (o, s) in steps.items()}
+        k = len(dims) - 2
+        while k >= 0:
+            if all(s[k] == s[k + 1] * dims[k + 1] for _, s in found.values()):
+                dims[k : k + 2] = [dims[k] * dims[k + 1]]
+                for _, s in found.values():
+                    del s[k]
+            k -= 1
+        return dims, found
+
+    def _product_steps(self, node: GraphNode) -> dict[Any, tuple[int, tuple[int, ...]]]:
+        a, b = (self.fusion.layouts[i] for i in node.inputs)
+        tall = len(self.graph[node.inputs[0]].shape) == 2
+        wide = len(self.graph[node.inputs[1]].shape) == 2
+        zero = (0,) if wide else ()
+        rows = ((a.strides[0],) if tall else ()) + zero
+        columns = ((0,) if tall else ()) + ((b.strides[1],) if wide else ())
+        return {("a", node.index): (a.offset, rows), ("b", node.index): (b.offset, columns)}
+
+    def _kept_strides(self, node: GraphNode) -> tuple[int, ...]:
+        """Return the strides of a reduction's result over the axes of its operand."""
+        shape = self.group.shape
+        axis = node.params["axis"]
+        axes = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+        gone = {a % len(shape) for a in axes} if shape else set()
+        kept = [1 if k in gone else n for k, n in enumerate(shape)]
+        return tuple(0 if k in gone else s for k, s in enumerate(row_major(tuple(kept))))
+
+    def _place(self, key: Any, extra: str = "", counters: list[str] | None = None) -> str:
+        """Return the index of an operand at the place of the loops."""
+        offset, strides = self.walks[key]
+        terms = [extra] if extra else []
+        for name, s in zip(counters or COUNTERS, strides, strict=False):
+            if s:
+                terms.append(name if s == 1 else f"{s} * {name}")
+        if offset or not terms:
+            terms.append(str(offset))
+        return " + ".join(terms).replace("+ -", "- ")
+
+    # --- writing ----------------------------------------------------------------------------
+
+    def _line(self, depth: int, text: str) -> None:
+        self.w.lines.append("    " * depth + text)
+
+    def write(self) -> None:
+        """Append the lines."""
+        self._line(0, self._comment())
+        depths = {n.index: self._depth(n) for n in self.reductions}
+        for n in self.reductions:
+            if depths[n.index] < 0 or self._is_added(n, depths[n.index]):
+                self._cleared(n)
+        levels = len(self.dims)
+        row = self._row_product()
+        for depth in range(levels + 1):
+            for n in self.reductions:
+                if depths[n.index] == depth and depth < levels:
+                    self._line(depth, f"{self._total(n)} = {self._start(n)}")
+            if row is not None and depth == levels - 1:
+                self._write_row(depth, row)
+            if depth < levels:
+                self._line(depth, f"for {COUNTERS[depth]} in range({self.dims[depth]}):")
+        self._body(levels, depths, row is not None)
+        for depth in range(levels, -1, -1):
+            for n in self.reductions:
+                if depths[n.index] == depth and depth < levels:
+                    self._finish(n, depth)
+
+    def _comment(self) -> str:
+        named = [self.graph[i] for i in self.group.nodes]
+        names = [n.name for n in named if n.name and not n.anonymous]
+        shape = " × ".join(map(str, self.group.shape)) or "number"
+        return f"# {', '.join(names)}: {shape}" if names else f"# {shape}"
+
+    def _body(self, depth: int, depths: dict[int, int], has_row: bool) -> None:
+        stores = []
+        for i in self.group.nodes:
+            node, kind = self.graph[i], self.fusion.kinds[i]
+            if kind == "reduce":
+                self._add(node, depth, depths[i])
+                continue
+            name = self.names[i] if not self.group.shape else f"{self.names[i]}_"
+            if kind == "product":
+                if has_row:
+                    self._line(depth, f"{name} = {self._memory(i)}[{self._place('own')}]")
+                else:
+                    self._sum_product(depth, node, name)
+            else:
+                self._line(depth, f"{name} = {self._expression(node)}")
+            self.inside[i] = name
+            if not self.group.shape:
+                self.w._numbers.add(i)
+            if i in self.w.stored and not (kind == "product" and has_row):
+                self._memory(i)
+                stores.append((i, name))
+        for i, name in stores:
+            self._line(depth, f"{self._array(i)}[{self._place('own')}] = {name}")
+
+    def _memory(self, i: int) -> str:
+        self.w.read.add(i)
+        return self._array(i)
+
+    def _array(self, i: int) -> str:
+        """Return the name of a value's memory; a number's own name is its local variable."""
+        return self.names[i] if self.graph[i].shape else f"{self.names[i]}_"
+
+    def _operand(self, i: int, dtype: Any) -> str:
+        node = self.graph[i]
+        if i in self.inside:
+            return self.w.converted(self.inside[i], node.dtype, dtype)
+        root = self.fusion.root(i)
+        if self.fusion.kinds[root] == "number":
+            return self.w.number(self.graph[root], dtype)
+        if root in self.w._numbers:
+            return self.w.converted(self.names[root], node.dtype, dtype)
+        text = f"{self._memory(root)}[{self._place(i)}]"
+        return self.w.converted(text, node.dtype, dtype)
+
+    def _expression(self, node: GraphNode) -> str:
+        found = loop_forms.form(self.graph, node)
+        assert found is not None
+        template, dtypes = found
+        operands = [self._operand(i, dtype) for i, dtype in zip(node.inputs, dtypes, strict=True)]
+        text = template.format(*operands)
+        if node.dtype.kind in "iu" or loop_forms.narrows(node):
+            text = f"{node.dtype.name}({text})"
+        return text
+
+    # --- matrix products --------------------------------------------------------------------
+
+    def _contracted(self, node: GraphNode) -> tuple[int, int, int]:
+        """Return how many products are summed, and the steps of both factors."""
+        a, b = node.inputs
+        length = self.graph[a].shape[-1]
+        return length, self.fusion.layouts[a].strides[-1], self.fusion.layouts[b].strides[0]
+
+    def _factor(self, node: GraphNode, which: str) -> str:
+        """Return one element of a factor, at the counter k of the sum."""
+        _, *steps = self._contracted(node)
+        step = steps["ab".index(which)]
+        i = node.inputs["ab".index(which)]
+        extra = "k" if step == 1 else f"{step} * k"
+        root = self.fusion.root(i)
+        if root in self.w._numbers or self.fusion.kinds[root] == "number":
+            return self._operand(i, node.dtype)
+        return f"{self._memory(root)}[{self._place((which, node.index), extra)}]"
+
+    def _sum_product(self, depth: int, node: GraphNode, name: str) -> None:
+        length, _, _ = self._contracted(node)
+        self._line(depth, f"{name} = {node.dtype.name}(0)")
+        self._line(depth, f"for k in range({length}):")
+        a, b = self._factor(node, "a"), self._factor(node, "b")
+        self._line(depth + 1, f"{name} = plus_product({name}, {a}, {b})")
+
+    def _row_product(self) -> tuple[str, str] | None:
+        """Return which factor stays and which goes along the last loop, when a row is worth it."""
+        node = self.product
+        if node is None or not self.dims or self.dims[-1] < WIDE:
+            return None
+        last = {which: self.walks[which, node.index][1][-1] for which in "ab"}
+        own = self.walks["own"][1][-1]
+        if own == 1 and sorted(last.values()) == [0, 1]:
+            return ("a", "b") if last["b"] == 1 else ("b", "a")
+        return None
+
+    def _write_row(self, depth: int, row: tuple[str, str]) -> None:
+        node = self.product
+        assert node is not None
+        length, _, _ = self._contracted(node)
+        counter = COUNTERS[depth]
+        along = f"for {counter} in range({self.dims[-1]}):"
+        out = f"{self._memory(node.index)}[{self._place('own')}]"
+        self._line(depth, along)
+        self._line(depth + 1, f"{out} = {node.dtype.name}(0)")
+        self._line(depth, f"for k in range({length}):")
+        self._line(depth + 1, f"factor = {self._factor(node, row[0])}")
+        self._line(depth + 1, along)
+        self._line(depth + 2, f"{out} = plus_product({out}, factor, {self._factor(node, row[1])})")
+
+    # --- reductions -------------------------------------------------------------------------
+
+    def _depth(self, node: GraphNode) -> int:
+        """Return how many loops are around the variable of a reduction, -1 when it has none."""
+        strides = self.walks["to", node.index][1]
+        depth = len(strides)
+        while depth and not strides[depth - 1]:
+            depth -= 1
+        return depth
+
+    def _is_added(self, node: GraphNode, depth: int) -> bool:
+        """Return True when sums over inner loops are added up in memory."""
+        strides = self.walks["to", node.index][1]
+        return any(not s for s in strides[:depth])
+
+    def _total(self, node: GraphNode) -> str:
+        return f"{self.names[node.index]}_sum"
+
+    def _wide(self, node: GraphNode) -> Any:
+        """Return the dtype in which a variable adds up: sums of float32 are kept in float64."""
+        assert node.op is not None
+        short = node.dtype == np.float32 and node.op.name == "sum"
+        return np.dtype(np.float64) if short else node.dtype
+
+    def _start(self, node: GraphNode) -> str:
+        assert node.op is not None
+        dtype = self._wide(node)
+        value: Any = START[node.op.name]
+        if dtype.kind != "f":
+            limits = np.iinfo(dtype)
+            value = {"sum": 0, "amax": limits.min, "amin": limits.max}[node.op.name]
+            return f"{dtype.name}({value})"
+        return f"{dtype.name}({str(value).replace('inf', 'np.inf')})"
+
+    def _cleared(self, node: GraphNode) -> None:
+        self._line(0, f"for i in range({node.size}):")
+        start = self._start(node)
+        if node.dtype == np.float32:
+            start = start.replace("float64", "float32")
+        self._line(1, f"{self._memory(node.index)}[i] = {start}")
+
+    def _joined(self, node: GraphNode, total: str, x: str, free: bool) -> str:
+        assert node.op is not None
+        if node.op.name == "sum":
+            return f"plus({total}, {x})" if free else f"{total} + {x}"
+        return f"{REDUCE[node.op.name]}({total}, {x})"
+
+    def _add(self, node: GraphNode, depth: int, start: int) -> None:
+        if start == depth and not node.shape:  # of one number
+            self._line(
+                depth, f"{self._total(node)} = {self._operand(node.inputs[0], self._wide(node))}"
+            )
+            self._finish(node, depth)
+            return
+        if start == depth:  # into memory
+            out = f"{self._memory(node.index)}[{self._place(('to', node.index))}]"
+            x = self._operand(node.inputs[0], node.dtype)
+            added = self._is_added(node, start)
+            self._line(depth, f"{out} = {self._joined(node, out, x, False) if added else x}")
+            return
+        x = self._operand(node.inputs[0], self._wide(node))
+        total = self._total(node)
+        self._line(depth, f"{total} = {self._joined(node, total, x, True)}")
+
+    def _finish(self, node: GraphNode, depth: int) -> None:
+        value = self.w.converted(self._total(node), self._wide(node), node.dtype)
+        if not node.shape:
+            self._line(depth, f"{self.names[node.index]} = {value}")
+            self.w._numbers.add(node.index)
+            value = self.names[node.index]
+            if node.index not in self.w.stored:
+                return
+        place = self._place(("to", node.index))
+        out = f"{self._memory(node.index)}[{place}]"
+        if self._is_added(node, depth):
+            value = self._joined(node, out, value, False)
+        self._line(depth, f"{out} = {value}")

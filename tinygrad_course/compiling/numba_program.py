@@ -1,0 +1,532 @@
+"""Programs of fused loops, compiled to machine code by numba.
+
+The text of a program is Python: one function of loops for each run of groups (`fusion`,
+`loop_writer`), and the function that calls them and NumPy in turn. Loops work on memory at
+addresses that they find in a table: first the program's own memory, then the states, in order. So
+a call passes one number and the arguments, and what was compiled can be kept on disk for the next
+process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..graph import Graph, GraphNode
+from . import loop_forms
+from .fusion import Fusion
+from .loop_writer import LoopWriter, Names
+from .numpy_program import NumpyProgram
+from .plan import Plan
+
+ALIGNMENT = 64
+HEADER = '''"""Loops of a compiled function, written by tinygrad_course."""
+
+import numpy as np
+from math import sqrt
+from numba import njit
+from numpy import float32, float64, int32, int64
+from tinygrad_course.compiling.loop_math import *
+
+'''
+NEVER = 1 << 60
+
+
+class NumbaProgram:
+    """A compiled function: its source, and the memory that it works on.
+
+    Args:
+        graph: lowered, with its sums.
+        plan: what its leaves are; where values lie is decided here.
+        arguments: the leaves that are given in each call, in order.
+        name: of the function.
+
+    Attributes:
+        source: the program's text.
+        fusion: its groups.
+        notes: what was left to NumPy, and whether machine code is kept, in sentences.
+        planned, naive: bytes of memory, and what it would be with an array for every value.
+    """
+
+    # Sums are to stay sums, see `lower`.
+    for_loops = True
+
+    def __init__(self, graph: Graph, plan: Plan, arguments: list[int], name: str = "step") -> None:
+        self.graph = graph
+        self.plan = plan
+        self.arguments = arguments
+        self.name = name
+        self.notes: list[str] = []
+        self._instead: NumpyProgram | None = None
+        self.fusion = Fusion(graph)
+        self.names = Names(graph)
+        self._names_first()
+        self.pieces = self.fusion.pieces()
+        self._memory = _Memory(self)
+        leaves = (n.index for n in graph if self.fusion.kinds[n.index] == "leaf")
+        self.states = [i for i in leaves if i not in arguments]
+        self._place = {i: k + 1 for k, i in enumerate(self.states)}
+        calls = (graph[g.nodes[0]].op for g in self.fusion.groups if g.kind == "call")
+        self.quiet = any(op is not None and op.quiet for op in calls)
+        self.bound: dict[str, Any] = {}
+        self.loops: list[tuple[str, list[int], str]] = []
+        self.body: list[str] = []
+        self._write()
+        text = "\n".join(code for _, _, code in self.loops)
+        parameters = ", ".join(self.names[i] for i in arguments)
+        lines = "".join(f"    {line}\n" for line in self.body)
+        self.wrapper = f"def {self.name}({parameters}):\n{lines}"
+        self.module = HEADER + text
+        self.source = f"{text}\n\n{self.wrapper}".lstrip() if text else self.wrapper
+        self._entries: dict[str, Any] | None = None
+
+    def describe(self) -> list[str]:
+        """Return in a few lines what was made of the graph."""
+        loops = [g for g in self.fusion.groups if g.kind == "loop"]
+        fused = sum(len(g.nodes) for g in loops)
+        calls = len(self.fusion.groups) - len(loops)
+        return [
+            f"backend numba: {fused} operations in {len(loops)} loops, {len(self.loops)} compiled "
+            f"functions; {calls} calls of NumPy",
+            f"memory: {self.planned:,} bytes, {self.naive:,} with an array for every value",
+            *self.notes,
+        ]
+
+    @property
+    def planned(self) -> int:
+        """The bytes of the program's own memory."""
+        return self._memory.size
+
+    @property
+    def naive(self) -> int:
+        """The bytes that an array for every value would take."""
+        computed = (n for n in self.graph if self.fusion.kinds[n.index] in _COMPUTED)
+        return sum(n.size * n.dtype.itemsize for n in computed)
+
+    def _names_first(self) -> None:
+        for i in self.arguments:
+            self.names[i]  # noqa: B018 - the first to ask has the plain name
+
+    # --- writing ----------------------------------------------------------------------------
+
+    def _write(self) -> None:
+        kept = self._saved_outputs()
+        for i in sorted(self._loop_arguments()):
+            if self.graph[i].shape:
+                name = self.names[i]
+                self.bound["ascontiguousarray"] = np.ascontiguousarray
+                self.body.append(f"if not {name}.flags.c_contiguous:")
+                self.body.append(f"    {name} = ascontiguousarray({name})")
+        count = 0
+        for piece in self.pieces:
+            groups = [self.fusion.groups[g] for g in piece]
+            if groups[0].kind == "call":
+                for group in groups:
+                    for i in group.nodes:
+                        self._write_call(self.graph[i])
+                continue
+            count += 1
+            writer = LoopWriter(self.fusion, self.names, self._memory.stored)
+            for group in groups:
+                writer.write(group)
+            name = f"{self.name}_loops_{count}"
+            given = [i for i in self.arguments if i in writer.read]
+            self.loops.append((name, given, self._function(name, given, writer)))
+            passed = "".join(f", {self.names[i]}" for i in given)
+            self.body.append(f"{name}(table{passed})")
+        self._write_updates()
+        results = [n.index for n in self.graph.outputs]
+        results += [n.grad for n in self.graph if n.op is None and n.grad is not None]
+        shown = [kept.get(i) or self._array(i) for i in results]
+        self.body.append(f"return {', '.join(shown)}{',' if len(shown) == 1 else ''}")
+        calls = [self.graph[g.nodes[0]] for g in self.fusion.groups if g.kind == "call"]
+        left = sorted({n.op.name for n in calls if n.op is not None} - {"matrix_product"})
+        if left:
+            self.notes.append(f"left to NumPy: {', '.join(left)}")
+
+    def _loop_arguments(self) -> set[int]:
+        found = set()
+        for group in self.fusion.groups:
+            if group.kind == "loop":
+                for i in group.nodes:
+                    found |= {self.fusion.root(x) for x in self.graph[i].inputs}
+        return found & set(self.arguments)
+
+    def _function(self, name: str, given: list[int], writer: LoopWriter) -> str:
+        """Return the text of a function of loops: where its memory is, then the loops."""
+        parameters = "".join(f", {self.names[i]}" for i in given)
+        lines = []
+        for i in sorted(writer.read):
+            node = self.graph[i]
+            array = self.names[i] if node.shape else f"{self.names[i]}_"
+            shape = " × ".join(map(str, node.shape)) or "number"
+            if i in given:
+                lines.append(f"{array} = flat({self.names[i]}, {node.size})  # {shape}")
+                continue
+            place, offset = self._address(i)
+            dtype = "np.bool_" if node.dtype.kind == "b" else node.dtype.name
+            lines.append(f"{array} = at(table, {place}, {offset}, {node.size}, {dtype})  # {shape}")
+        body = "\n".join(f"    {line}" for line in [*lines, *writer.lines])
+        return f"def {name}(table{parameters}):\n{body}\n    return\n"
+
+    def _address(self, i: int) -> tuple[int, int]:
+        """Return which address of the table a value lies behind, and how far."""
+        state = self._memory.into.get(i, i)
+        if state in self._place:
+            return self._place[state], 0
+        return 0, self._memory.offsets[i]
+
+    def _array(self, i: int) -> str:
+        """Return a value as an array in the calling function, computing views of arguments."""
+        node, kind = self.graph[i], self.fusion.kinds[i]
+        name = self.names[i]
+        if kind == "number":
+            self.bound[name] = node.value
+            return name
+        root = self.fusion.root(i)
+        if kind == "view" and (root in self.arguments or root in self._memory.fresh):
+            first = self._array(node.inputs[0])
+            text = self._forward(node, [first, *(self._like(j) for j in node.inputs[1:])])
+            if f"{name} = {text}" not in self.body:
+                self.body.append(f"{name} = {text}")
+        return name
+
+    def _like(self, i: int) -> str:
+        """Return an array of the shape of a node, for those that read no more than that."""
+        name = f"{self.names[i]}_shape"
+        self.bound[name] = np.broadcast_to(np.zeros(1, self.graph[i].dtype), self.graph[i].shape)
+        return name
+
+    def _write_call(self, node: GraphNode) -> None:
+        assert node.op is not None
+        like = node.op.like
+        operands = [
+            self._like(i) if name in like else self._array(i)
+            for i, name in zip(node.inputs, _input_names(node), strict=True)
+        ]
+        name = self.names[node.index]
+        comment = f"  # {node.name}" if node.name and not node.anonymous else ""
+        if node.index in self._memory.fresh:
+            self.body.append(f"{name} = {self._forward(node, operands)}{comment}")
+            return
+        if node.op.name == "matrix_product" and self._fits_out(node):
+            dot = "dot" if all(len(self.graph[i].shape) <= 2 for i in node.inputs) else "matmul"
+            self.bound[dot] = getattr(np, dot)
+            self.body.append(f"{dot}({', '.join(operands)}, {name}){comment}")
+            return
+        self.bound["copyto"] = np.copyto
+        forward = self._forward(node, operands)
+        self.body.append(f"copyto({name}, {forward}, 'unsafe'){comment}")
+
+    def _fits_out(self, node: GraphNode) -> bool:
+        return bool(node.shape) and all(self.graph[i].dtype == node.dtype for i in node.inputs)
+
+    def _forward(self, node: GraphNode, operands: list[str]) -> str:
+        """Return a call of an operation's own forward function."""
+        assert node.op is not None
+        made = f"{node.op.name}_{node.index}"
+        self.bound[made] = node.op.forward
+        parts = list(operands)
+        for key, value in node.params.items():
+            literal = repr(value)
+            if not isinstance(value, (int, float, bool, str, tuple, type(None))) or "(" in literal:
+                literal = f"{made}_{key}"
+                self.bound[literal] = value
+            parts.append(f"{key}={literal}")
+        return f"{made}({', '.join(parts)})"
+
+    def _saved_outputs(self) -> dict[int, str]:
+        """Copy the states that are returned with their old values."""
+        changed = {s for s, _ in self.graph.updates}
+        kept = {}
+        for n in self.graph.outputs:
+            if self.fusion.root(n.index) in changed:
+                name = self._array(n.index)
+                kept[n.index] = f"{name}_old"
+                self.body.append(f"{name}_old = {name}.copy()")
+        return kept
+
+    def _write_updates(self) -> None:
+        """Give states the new values that were computed elsewhere."""
+        late = [(s, v) for s, v in self.graph.updates if self._memory.into.get(v) != s]
+        copies = {}
+        if late:
+            self.bound["copyto"] = np.copyto
+        changed = {s for s, _ in self.graph.updates}
+        for _, v in late:
+            if self.fusion.root(v) in changed:  # a state that gets another's old value
+                name = self._array(v)
+                copies[v] = f"{name}_before"
+                # Before anything is overwritten.
+                self.body.insert(0, f"{name}_before = {name}.copy()")
+        for s, v in late:
+            self.body.append(
+                f"copyto({self.names[s]}, {copies.get(v) or self._array(v)}, 'unsafe')"
+            )
+
+    # --- running ----------------------------------------------------------------------------
+
+    def bind(self, states: dict[int, Any]) -> Callable[..., Any]:
+        """Return the function, working on these arrays of the states."""
+        if self._entries is None and self._instead is None:
+            try:
+                self._entries = _compiled(self)
+            except Exception as error:  # whatever numba says: the program runs all the same
+                reason = " ".join(str(error).split())[:120] or type(error).__name__
+                self.notes.append(f"numba cannot compile it ({reason}): NumPy runs it")
+                self._instead = NumpyProgram(self.graph, self.plan, self.arguments, self.name)
+                self.source, self.quiet = self._instead.source, self._instead.quiet
+        if self._instead is not None:
+            return self._instead.bind(states)  # type: ignore[no-any-return]
+        assert self._entries is not None
+        memory = _aligned(self._memory.size)
+        held = {i: np.asarray(states[i] if i in states else self.graph[i].value)
+                for i in self.states}  # fmt: skip
+        arrays = {i: x if x.flags.c_contiguous else x.copy("C") for i, x in held.items()}
+        addresses = [memory, *(arrays[i] for i in self.states)]
+        table = np.array([x.__array_interface__["data"][0] for x in addresses], np.int64)
+        space = {**self.bound, **self._entries, "table": table.__array_interface__["data"][0]}
+        space["_kept"] = (memory, table, arrays)
+        for node in self.graph:
+            root = self.fusion.root(node.index)
+            state = self._memory.into.get(root, root)
+            if state in arrays:
+                space[self.names[node.index]] = self._view(node, arrays[state].reshape(-1))
+            elif root in self._memory.offsets:
+                size = self.graph[root].size * self.graph[root].dtype.itemsize
+                start = self._memory.offsets[root]
+                whole = memory[start : start + size].view(self.graph[root].dtype)
+                space[self.names[node.index]] = self._view(node, whole)
+        exec(compile(self.wrapper, f"<compiled {self.name}>", "exec"), space)
+        function: Callable[..., Any] = space[self.name]
+        strange = [(held[i], arrays[i]) for i in self.states if held[i] is not arrays[i]]
+        return _copying(function, strange) if strange else function
+
+    def _view(self, node: GraphNode, whole: Any) -> Any:
+        layout = self.fusion.layouts[node.index]
+        strides = tuple(s * node.dtype.itemsize for s in layout.strides)
+        return np.lib.stride_tricks.as_strided(whole[layout.offset :], node.shape, strides)
+
+
+_COMPUTED = ("loop", "reduce", "product", "call")
+
+
+def _input_names(node: GraphNode) -> list[str]:
+    assert node.op is not None
+    if node.op.variadic:
+        return [f"{node.op.inputs[0]}[{k}]" for k in range(len(node.inputs))]
+    return list(node.op.inputs[: len(node.inputs)])
+
+
+def _copying(function: Callable[..., Any], strange: list[tuple[Any, Any]]) -> Callable[..., Any]:
+    """Return the function on copies of states whose elements do not lie in order."""
+
+    def run(*arguments: Any) -> Any:
+        for array, copy in strange:
+            copy[...] = array
+        results = function(*arguments)
+        for array, copy in strange:
+            array[...] = copy
+        return results
+
+    return run
+
+
+def _aligned(size: int) -> Any:
+    memory = np.zeros(size + ALIGNMENT, np.uint8)
+    start = -memory.__array_interface__["data"][0] % ALIGNMENT
+    return memory[start : start + size]
+
+
+class _Memory:
+    """Where the values that are read outside of their loops lie.
+
+    Attributes:
+        stored: nodes that have memory.
+        fresh: results of NumPy calls that no loop reads: they stay where NumPy put them.
+        into: node -> the state whose memory it is written into.
+        offsets: node -> place in the program's memory, in bytes.
+        size: of the program's memory.
+    """
+
+    def __init__(self, program: NumbaProgram) -> None:
+        self.graph, self.fusion = program.graph, program.fusion
+        self.pieces = program.pieces
+        self.piece_of = {
+            i: p
+            for p, groups in enumerate(self.pieces)
+            for g in groups
+            for i in self.fusion.groups[g].nodes
+        }
+        self.kept = {self.fusion.root(n.index) for n in self.graph.outputs}
+        self.kept |= {
+            self.fusion.root(n.grad) for n in self.graph if n.op is None and n.grad is not None
+        }
+        self.updates = {self.fusion.root(v) for _, v in self.graph.updates}
+        self.stored: set[int] = set()
+        self.fresh: set[int] = set()
+        for i in self.fusion.group_of:
+            self._decide(i)
+        self.into = self._in_states()
+        self.offsets: dict[int, int] = {}
+        self.size = 0
+        self._lay_out()
+
+    def _decide(self, i: int) -> None:
+        group_of, kinds = self.fusion.group_of, self.fusion.kinds
+        readers = self.fusion.readers(i)
+        if kinds[i] == "call":
+            node = self.graph[i]
+            by_loops = any(kinds[r] != "call" for r in readers)
+            product = node.op is not None and node.op.name == "matrix_product"
+            known = node.dtype in loop_forms.DTYPES
+            if (by_loops or product) and known:
+                self.stored.add(i)
+            else:
+                self.fresh.add(i)
+            return
+        outside = [r for r in readers if group_of[r] != group_of[i]]
+        if not self.graph[i].shape:  # a number stays in a variable of its function
+            outside = [r for r in outside if self.piece_of[r] != self.piece_of[i]]
+        partial = kinds[i] == "reduce" and self.graph[i].shape
+        if outside or partial or kinds[i] == "product" or i in self.kept | self.updates:
+            self.stored.add(i)
+
+    def _in_states(self) -> dict[int, int]:
+        """Return which new values go where the old ones are, after all who read those."""
+        into: dict[int, int] = {}
+        fusion = self.fusion
+        for s, v in self.graph.updates:
+            old, new = self.graph[s], self.graph[v]
+            same = old.shape == new.shape and old.dtype == new.dtype and s != v
+            if not same or fusion.kinds[v] != "loop" or s in self.kept or v in into:
+                continue
+            if fusion.kinds[s] != "leaf" or s in into.values() or s in self.updates:
+                continue
+            g = fusion.group_of[v]
+            if all(self._read_before(r, s, g) for r in fusion.readers(s)):
+                into[v] = s
+        return into
+
+    def _read_before(self, reader: int, state: int, g: int) -> bool:
+        fusion = self.fusion
+        if fusion.group_of[reader] != g:
+            return fusion.group_of[reader] < g
+        if fusion.kinds[reader] == "product":
+            return False
+        shape = fusion.groups[g].shape
+        return all(
+            fusion.identical(i, shape) for i in self.graph[reader].inputs if fusion.root(i) == state
+        )
+
+    def _lay_out(self) -> None:
+        """Give each value a place that is free while it is needed."""
+        live: list[tuple[int, int, int]] = []  # (last use, start, end)
+        for i in sorted(self.stored, key=lambda i: (self.fusion.group_of[i], i)):
+            if i in self.into:
+                continue
+            now = self.fusion.group_of[i]
+            last = max((self.fusion.group_of[r] for r in self.fusion.readers(i)), default=now)
+            if i in self.kept | self.updates:
+                last = NEVER
+            live = [x for x in live if x[0] >= now]
+            node = self.graph[i]
+            size = -(-max(node.size * node.dtype.itemsize, 1) // ALIGNMENT) * ALIGNMENT
+            start = 0
+            for _, begin, end in sorted(live, key=lambda x: x[1]):
+                if begin - start >= size:
+                    break
+                start = max(start, end)
+            self.offsets[i] = start
+            live.append((last, start, start + size))
+            self.size = max(self.size, start + size)
+
+
+# --- machine code -------------------------------------------------------------------------------
+
+
+def _compiled(program: NumbaProgram) -> dict[str, Any]:
+    """Return the functions of loops as machine code."""
+    import numba
+
+    if not program.loops:
+        return {}
+    module = _module(program)
+    entries = {}
+    for name, given, _ in program.loops:
+        arrays = [
+            numba.types.Array(
+                numba.from_dtype(program.graph[i].dtype), len(program.graph[i].shape), "C"
+            )
+            for i in given
+        ]
+        signature = numba.void(numba.int64, *arrays)
+        function = getattr(module, name)
+        try:
+            compiled = numba.njit(signature, cache=True, error_model="numpy")(function)
+        except (RuntimeError, OSError, ImportError):
+            program.notes.append("machine code is not kept: there is no directory to write to")
+            compiled = numba.njit(signature, error_model="numpy")(function)
+        # What the dispatcher would call after it has looked at the types, which are known here.
+        (result,) = compiled.overloads.values()
+        entries[name] = result.entry_point
+    return entries
+
+
+def cache_directory() -> Path:
+    """Return where machine code is kept: $TINYGRAD_COURSE_CACHE, or the user's cache directory."""
+    chosen = os.environ.get("TINYGRAD_COURSE_CACHE")
+    if chosen:
+        return Path(chosen)
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home()))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "tinygrad_course"
+
+
+def _module(program: NumbaProgram) -> Any:
+    """Return the loops as a module that is imported from a file, which numba keeps code beside."""
+    import numba
+
+    from . import loop_math
+
+    functions = Path(loop_math.__file__).read_bytes()
+    versions = (numba.__version__, np.__version__, platform.python_version())
+    key = hashlib.sha256(f"{versions}{program.module}".encode() + functions).hexdigest()[:24]
+    try:
+        directory = cache_directory()
+        directory.mkdir(parents=True, exist_ok=True)
+        path = directory / f"step_{key}.py"
+        if not path.exists() or path.read_text(encoding="utf-8") != program.module:
+            with tempfile.NamedTemporaryFile(
+                "w", dir=directory, suffix=".tmp", delete=False, encoding="utf-8"
+            ) as file:
+                file.write(program.module)
+            os.replace(file.name, path)
+    except OSError:
+        program.notes.append("machine code is not kept: the cache directory cannot be written")
+        space: dict[str, Any] = {"__name__": f"step_{key}"}
+        exec(compile(program.module, f"<loops of {program.name}>", "exec"), space)
+        return type("Loops", (), {n: staticmethod(space[n]) for n, _, _ in program.loops})
+    name = f"tinygrad_course_step_{key}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # kept machine code finds its module by name
+    spec.loader.exec_module(module)
+    return module
+
+
+__all__ = ["NumbaProgram", "cache_directory"]
