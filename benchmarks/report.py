@@ -184,6 +184,21 @@ def chains(ops: int, found: Mapping[str, Mapping[str, float]]) -> list[str]:
     return [heading, "", *table(["operation", *names, "ratio"], rows)]
 
 
+def derivation(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the table of what deriving costs."""
+    stages = list(next(iter(found.values()))["seconds"])
+    rows = []
+    for model, run in found.items():
+        seconds, nodes = run["seconds"], run["nodes"]
+        # The sheet is derived from the graph, simplification included.
+        both = seconds["trace"] + seconds["equations"]
+        cells = [f"{seconds[stage] * 1e3:.0f}" for stage in stages]
+        rows.append([model, f"{nodes:,}", *cells, f"{both / nodes * 1e6:.0f}"])
+    heading = "## Deriving equations and programs, ms"
+    columns = ["model", "nodes", *stages, "µs per node, traced and printed"]
+    return [heading, "", *table(columns, rows)]
+
+
 def imports(found: Mapping[str, float]) -> list[str]:
     """Return the line on import times."""
     base, mine = found["numpy"] * 1e3, found["tinygrad_course"] * 1e3

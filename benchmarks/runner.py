@@ -214,6 +214,11 @@ def chains(options: Any, names: list[str]) -> list[str]:
     return report.chains(options.ops, measured("chains", ops=options.ops, names=names))
 
 
+def derivation(options: Any, names: list[str]) -> list[str]:
+    """Tracing, simplifying and printing, up to 10,000 nodes."""
+    return report.derivation(measured("derivation", repeats=options.repeats))
+
+
 def imports(options: Any, names: list[str]) -> list[str]:
     """How long `import` takes."""
     return report.imports(measured("imports"))
@@ -226,5 +231,6 @@ PARTS: dict[str, Callable[[Any, list[str]], list[str]]] = {
     "elementwise": elementwise,
     "coffee": coffee,
     "chains": chains,
+    "derivation": derivation,
     "import": imports,
 }

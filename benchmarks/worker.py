@@ -164,6 +164,21 @@ def coffee(epochs: int, tile: int, repeats: int, names: list[str]) -> Any:
     }
 
 
+def derivation(repeats: int) -> Any:
+    """Time the stages of deriving, for networks and for graphs of single numbers."""
+    from .derivation import LAYERS, OPERATIONS, network, numbers, stages
+
+    models = {f"{n} layers": network(n) for n in LAYERS}
+    models |= {f"{n:,} operations on numbers": numbers(n) for n in OPERATIONS}
+    stages(network(3))  # loads what is loaded when it is first used
+    found = {}
+    for name, compute in models.items():
+        runs = [stages(compute) for _ in range(repeats)]
+        times = {stage: min(seconds[stage] for _, seconds in runs) for stage in runs[0][1]}
+        found[name] = {"nodes": runs[0][0], "seconds": times}
+    return found
+
+
 def chains(ops: int, names: list[str]) -> Any:
     """Time long chains on single numbers, this package's and PyTorch's."""
     import tinygrad_course as tc
@@ -204,7 +219,7 @@ def imports() -> Any:
 
 
 TASKS: dict[str, Callable[..., Any]] = {
-    task.__name__: task for task in (steps, first, elementwise, coffee, chains, imports)
+    task.__name__: task for task in (steps, first, elementwise, coffee, chains, derivation, imports)
 }
 
 

@@ -363,6 +363,8 @@ def to_text(blocks: Sequence[Block], remarks: Sequence[str]) -> str:
 
 def _width(text: str) -> int:
     """Return how many columns a text takes; the tilde of Z̃ takes none."""
+    if text.isascii():
+        return len(text)
     return sum(not unicodedata.combining(letter) for letter in text)
 
 
