@@ -221,7 +221,7 @@ class _Search:
             return
         region = self.tape.region(again, self.j.given)
         scene = Scene(self.j, again, region)
-        for node in reversed(region):
+        for node in reversed([i for i in region if self.tape.is_linked(i)]):
             path = self.tape.path(node, again, region)
             for mutation in mistakes(scene, node):
                 value = self.tape.rerun(node, mutation.value, path, self.j.reads)
@@ -241,7 +241,7 @@ class _Search:
 
     def _rank(self, match: _Match) -> tuple[int, float, int]:
         # The simplest form of an equation is the one people know.
-        cost = match.cost + 0.2 * (match.mutation.node >= len(self.tape.plain.graph))
+        cost = match.cost + 0.2 * self.tape.is_linked(match.mutation.node)
         if self.tape.nodes[self.index].is_backward:
             # A mistake in the forward pass would show in more than one place.
             cost += 1.5 * (not self.tape.nodes[match.mutation.node].is_backward)

@@ -63,6 +63,7 @@ def _left_out(scene: Scene, node: GraphNode) -> Iterator[Mutation]:
     """Yield: a factor, a term or a function left out; a term with another factor."""
     assert node.op is not None
     name, i = node.op.name, node.index
+    shape = np.asarray(scene.computed[i]).shape
     arrays = [scene.read(k) for k in node.inputs]
     if name in ("mul", "matrix_product", "inner"):
         yield from _lost_factor(scene, node, arrays)
@@ -71,13 +72,12 @@ def _left_out(scene: Scene, node: GraphNode) -> Iterator[Mutation]:
         yield Mutation("missing factor", i, arrays[0], said, (node.inputs[1],))
     elif name in ("add", "sub"):
         signs = (1.0, -1.0 if name == "sub" else 1.0)
-        shape = np.shape(scene.computed[i])
         terms = [np.broadcast_to(s * x, shape) for s, x in zip(signs, arrays, strict=True)]
         for k in (1, 0):
             yield from _lost_term(node, k, terms[1 - k], terms[k], signs[k], 3.0)
     elif name == "affine":
         a, b, c = arrays
-        term = np.broadcast_to(c, np.shape(scene.computed[i]))
+        term = np.broadcast_to(c, shape)
         yield from _lost_term(node, 2, a @ b, term, 1.0, 2.5)
         for k, other in ((0, b), (1, a)):
             value = added(other, c)
@@ -131,7 +131,7 @@ def _class_numbers(scene: Scene, node: GraphNode) -> Iterator[Mutation]:
             labels = np.expand_dims(labels, node.params["axis"])
         said = "used the class numbers {0} where the one-hot labels {1} belong"
         parts = (node.inputs[0], scene.inner(node.index))
-        value = np.broadcast_to(labels, np.shape(scene.computed[node.index]))
+        value = np.broadcast_to(labels, np.asarray(scene.computed[node.index]).shape)
         yield Mutation("operand", node.index, value, said, parts)
 
 

@@ -43,6 +43,7 @@ def review(
     tolerance: float | None,
     reference: str,
     notes: Collection[str] = (),
+    alone: bool = False,
 ) -> BackpropReport:
     """Judge a learner's values and explain what is wrong.
 
@@ -54,6 +55,7 @@ def review(
         tolerance: as a difference; None chooses it for the dtype.
         reference: what is compared with, in words.
         notes: to be shown below.
+        alone: the values are those of one layer, and scaled like what they were computed from.
     """
     arrays = [as_array(v)[0] for v in yours.values()]
     inputs = [np.asarray(tape.nodes[i].value) for i in tape.leaves]
@@ -61,7 +63,7 @@ def review(
     if tolerance is not None:
         chosen, words = tolerance, f"{tolerance:g} (as given)"
     given, problems, found = assign(tape, yours, names, chosen)
-    judgement = judge(tape, given, chosen)
+    judgement = judge(tape, given, chosen, free=not alone)
     verdicts = _Review(judgement, problems).verdicts()
     missing = _missing(tape, yours, given, problems, wanted, names)
     verdicts += missing

@@ -76,8 +76,8 @@ class Tape:
         self.of: dict[int, int] = {}
         self.grad: dict[int, int] = {}
         for name, i in self.names.items():
-            derivative = self.names.get(f"d{name}")
-            if derivative is not None and not name.startswith("d"):
+            derivative = self.names.get(_derivative(name))
+            if derivative is not None and not name.startswith(("d", "∂")):
                 self.grad[i] = derivative
                 self.of.setdefault(derivative, i)
         self.users: list[list[int]] = [[] for _ in self.nodes]
@@ -296,7 +296,13 @@ class Tape:
 
     def has_line(self, index: int) -> bool:
         """Return True for values that the equations give a line of their own."""
-        return index < len(self.plain.graph) and self.plain.name_of(index) is not None
+        if self.is_linked(index):
+            return index in self.called
+        return self.plain.name_of(index) is not None
+
+    def is_linked(self, index: int) -> bool:
+        """Return True for operations that only the derivation link by link has."""
+        return index >= len(self.plain.graph)
 
 
 def leaf(node: GraphNode) -> Array | None:
@@ -356,7 +362,7 @@ def _names(graph: Any) -> dict[str, int]:
         if node.grad is None or node.index not in called or node.is_backward:
             continue
         if graph[node.grad].role != "constant" and node.role != "loss":
-            found.setdefault("d" + called[node.index], node.grad)
+            found.setdefault(_derivative(called[node.index]), node.grad)
     return dict(sorted(found.items(), key=lambda item: item[1]))
 
 
@@ -372,6 +378,11 @@ def _reads(nodes: Any, index: int, names: Mapping[str, int]) -> set[str]:
         else:
             stack.extend(nodes[i].inputs)
     return found
+
+
+def _derivative(name: str) -> str:
+    """Return the short name of a derivative: dZ1, ∂J/∂relu(Z1)."""
+    return f"d{name}" if re.fullmatch(r"\w+ᵀ?", name) else f"∂J/∂{name}"
 
 
 def _layers(graph: Any) -> dict[int, str]:

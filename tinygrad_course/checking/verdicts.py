@@ -148,7 +148,8 @@ class BackpropReport:
         parts = []
         first = self.first
         if wrong and first is not None:
-            parts.append(f"{first.culprit or first.name} is wrong" + (" first" * (wrong > 1)))
+            label = first.name if ":" in first.name else first.culprit or first.name
+            parts.append(f"{label} is wrong" + (" first" * (wrong > 1)))
         inherited = sum(v.inherited for v in self.verdicts)
         if inherited:
             parts.append(f"{_count(inherited, 'value')} inherit{'s' * (inherited == 1)} an error")
