@@ -510,6 +510,9 @@ def test_ten_thousand_steps_leave_nothing_behind():
         _training_step(w, b, x, target)
     gc.collect()
     gc.disable()
+    ours = (Tensor, Node, View)
+    # Those that other tests keep, such as data shared by a module's tests.
+    alive = sum(isinstance(o, ours) for o in gc.get_objects())
     try:
         tracemalloc.start()
         before = tracemalloc.get_traced_memory()[0]
@@ -520,8 +523,7 @@ def test_ten_thousand_steps_leave_nothing_behind():
         for _ in range(9_500):
             _training_step(w, b, x, target)
         # No cycles: with the collector off, everything was freed at once.
-        ours = (Tensor, Node, View)
-        assert sum(isinstance(o, ours) for o in gc.get_objects()) < 100
+        assert sum(isinstance(o, ours) for o in gc.get_objects()) <= alive + 10
         assert gc.collect() == 0
     finally:
         gc.enable()
