@@ -58,6 +58,8 @@ class Sizes:
         # Which nodes, and which operands of the node being added, are parameters.
         self._parameters: list[bool] = []
         self._operands: list[bool] = []
+        # Which nodes data led to.
+        self._led: list[bool] = []
 
     @classmethod
     def of(cls, graph: Graph) -> Sizes:
@@ -199,11 +201,16 @@ class Sizes:
         """Infer the axes of the next node from those of its inputs."""
         parameter = node.op is None and node.role == "parameter" and not is_data(node)
         self._parameters.append(parameter)
+        data = node.role == "data" if node.op is None else any(self._led[i] for i in node.inputs)
+        self._led.append(data)
         if node.op is None:
             axes: Axes = tuple(self._new(n, is_data(node), parameter) for n in node.shape)
         else:
             inputs = [self.axes[i] for i in node.inputs]
             self._operands = [self._parameters[i] for i in node.inputs]
+            if node.is_backward and node.op.name == "add":
+                # Parts of one derivative: with one example, that part may lack its sum over it.
+                self._operands = [not self._led[i] for i in node.inputs]
             rule = _RULES.get(node.op.name)
             if rule is None:
                 rule = _elementwise if node.op.kind in ("elementwise", "custom") else _unknown

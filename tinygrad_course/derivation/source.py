@@ -325,7 +325,9 @@ def in_one(d: Derivation, optimizer: Any, loop: bool, name: str | None) -> Progr
         found = getattr(module, function)(**known)
         if not gradients:
             return found, {}
-        return found[0], {str(g.of): found[1][spelled.names[g.name]] for g in gradients}
+        *costs, slopes = found
+        results = costs[0] if len(costs) == 1 else tuple(costs)
+        return results, {str(g.of): slopes[spelled.names[g.name]] for g in gradients}
 
     return Program(text, function, [_bare(a) for a in arguments], d, run)
 

@@ -20,6 +20,7 @@ from ..modes import enable_grad
 from ..op import REGISTRY, Op
 from ..tensor import Tensor, apply, wrap
 from .lines import Derivation, Lengths, derive
+from .notation import relayout
 from .reader import EquationError, Reader
 from .sizes import Sizes
 from .writer import Writer
@@ -113,6 +114,7 @@ def verify(
     wrt: Any = None,
     mean: str = "course",
     simplify: bool = True,
+    notation: str = "auto",
     *,
     tolerance: float = 1e-9,
     seed: int = 0,
@@ -127,7 +129,8 @@ def verify(
 
     Args:
         source: the loss, a graph, a `Derivation`, or what `equations` or `source` returned.
-        wrt, mean, simplify: as for `equations`; what is derived already has its own.
+        wrt, mean, simplify, notation: as for `equations`; what is derived already has its own. In
+            the notation of another layout, the gradients are also compared with the model's own.
         tolerance: the largest relative difference that counts as rounding.
         seed: of the random numbers.
         program: run the emitted program too.
@@ -149,12 +152,20 @@ def verify(
         (True, (3, 5))
     """
     d = getattr(source, "derivation", source)
-    if not isinstance(d, Derivation):
-        d = derive(d, wrt, mean, simplify)
-    emitted = _program(source, d) if program else None
-    random = np.random.default_rng(seed)
     checks: list[Check] = []
     notes: list[str] = []
+    if not isinstance(d, Derivation):
+        laid_out = relayout(source, notation)
+        d = derive(laid_out, wrt, mean, simplify)
+        if laid_out is not source:
+            checks += _compare_layouts(d, source)
+    emitted = None
+    if program:
+        try:
+            emitted = _program(source, d)
+        except errors.GraphError as error:
+            notes.append(f"there is no program ({error})")
+    random = np.random.default_rng(seed)
     counts = []
     truths = _truths(d)
     for m in _counts(d):
@@ -186,6 +197,22 @@ def _program(source: Any, d: Derivation) -> Any:
     from .source import Program, in_one
 
     return source if isinstance(source, Program) else in_one(d, None, False, None)
+
+
+def _compare_layouts(d: Derivation, loss: Any) -> list[Check]:
+    """Compare the gradients of a model in another layout with those of the model itself."""
+    graph = loss if isinstance(loss, Graph) else Graph.of(loss, backward=True)
+    values = {n.name: n.value for n in graph.inputs}
+    drawn = {n.index: n.value for n in graph if n.op is not None and n.op.kind == "random"}
+    own = {graph[i].name: g for i, g in _replay(graph, values, drawn).slopes.items()}
+    checks = []
+    for name, value in d.evaluate().items():
+        of = d.by_name[name].of if name in d.by_name else None
+        if of not in values:
+            continue
+        known = [own[of], own[of].T, own[of].reshape(np.shape(value))]
+        checks.append(Check(name, "lines", d.m, min(difference(value, g) for g in known)))
+    return checks
 
 
 def _counts(d: Derivation) -> list[int | None]:
@@ -529,6 +556,7 @@ def difference(a: Any, b: Any, floor: float = 0.0) -> float:
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if a.shape != b.shape:
         return float("inf")
+    floor = max(floor, np.finfo(float).tiny)
     same = (a == b) | (np.isnan(a) & np.isnan(b))
     if same.all():
         return 0.0
