@@ -17,6 +17,9 @@ Steps = Mapping[str, Callable[[], Any]]
 
 # A sample lasts at least this long, so that reading the clock does not count.
 SAMPLE = 5e-5
+# Threads of a matrix library keep spinning for a while after their last product; those of one
+# library shall not take the cores from the next.
+PAUSE = 0.05
 
 
 def interleave(steps: Steps, seconds: float, rounds: int = 10) -> dict[str, float]:
@@ -25,6 +28,8 @@ def interleave(steps: Steps, seconds: float, rounds: int = 10) -> dict[str, floa
     gc.collect()
     for _ in range(rounds):
         for name, step in steps.items():
+            time.sleep(PAUSE)
+            step()
             count = max(1, round(SAMPLE / timed(step, 1)))
             end = time.perf_counter() + seconds / rounds
             while True:

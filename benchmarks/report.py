@@ -144,10 +144,12 @@ def elementwise(n: int, found: Mapping[str, Any]) -> list[str]:
     times: Mapping[str, Mapping[str, float]] = found["times"]
     names = list(next(iter(times.values())))
     rows = [
-        [f"`{text}`", *(f"{short(t[k] / 1e3)} ({ratio(t[k], t['by hand'])})" for k in names)]
-        if "by hand" in t
-        else [f"`{text}`", *(short(t[k] / 1e3) for k in names)]
+        [f"`{text}`", *(f"{short(t[k] / 1e3)} ({ratio(t[k], t.get('by hand'))})" for k in names)]
         for text, t in times.items()
+    ]
+    rows += [
+        [f"relative error of `{text}`", *(f"{errors[k]:.0e}" for k in names)]
+        for text, errors in found["errors"].items()
     ]
     heading = f"## {n:,} numbers, elementwise with a sum, one thread, ms (ratio to NumPy)"
     head = ["", *("NumPy" if k == "by hand" else k for k in names)]

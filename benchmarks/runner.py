@@ -31,23 +31,30 @@ def main(argv: list[str] | None = None) -> int:
     options = parsed(argv)
     names, left_out = wanted(options.only)
     lines = [*header(), *left_out_lines(left_out)]
-    readme: list[str] = []
+    stopped = False
     for part in options.parts:
         say(f"== {part}")
-        made = PARTS[part](options, names)
+        try:
+            made = PARTS[part](options, names)
+        except SystemExit as error:
+            # Half an hour of other parts is not lost.
+            made = [f"Stopped in the part {part}: {error}", ""]
+            stopped = True
+            say(made[0])
         lines += made
-        if part == "steps":
-            readme = made
+        if options.out:
+            options.out.write_text("\n".join(lines), encoding="utf-8")
+        if options.readme and part == "steps" and not stopped:
+            page = ROOT / "README.md"
+            page.write_text(report.with_table(page.read_text(encoding="utf-8"), made), "utf-8")
     lines += [f"Load of the machine at the end: {load()}.", ""]
     text = "\n".join(lines)
     if options.out:
         options.out.write_text(text, encoding="utf-8")
-    if options.readme and readme:
-        page = ROOT / "README.md"
-        page.write_text(report.with_table(page.read_text(encoding="utf-8"), readme), "utf-8")
     print(text)
-    # A peer may be missing something here; this package may not.
-    return int(any(line.startswith(report.OURS) and "could not run" in line for line in lines))
+    # A peer may lack something here; this package may not.
+    failed = [line for line in lines if line.startswith(report.OURS) and "could not run" in line]
+    return int(stopped or bool(failed))
 
 
 def parsed(argv: list[str] | None) -> argparse.Namespace:
@@ -161,7 +168,7 @@ def each_size(
 
 def steps(options: Any, names: list[str]) -> list[str]:
     """One training step, with one thread and with all cores."""
-    sizes = SIZES[: options.sizes]
+    sizes = SIZES[:: 2 if options.quick else 1][: options.sizes]
     one = each_size(sizes, "one", options.seconds, names)
     lines = report.steps("One training step, one thread", one, names)
     if (os.cpu_count() or 1) > 1:

@@ -232,10 +232,12 @@ def missing(name: str) -> str:
     if importlib.util.find_spec(module) is None:
         return f"{module} is not installed"
     if name == "compiled numba":
-        from tinygrad_course.compiling.compiled import BACKENDS
+        from tinygrad_course.compiling import compile
 
-        if "numba" not in BACKENDS:
-            return "this version has no numba backend"
+        try:
+            compile(abs, backend="numba")
+        except ValueError as error:
+            return str(error).rstrip(".")
     compilers = (os.environ.get("CXX", ""), "c++", "g++", "clang++", "cl")
     if name == "torch.compile" and not any(shutil.which(c) for c in compilers if c):
         return "it needs a C++ compiler, and there is none here"

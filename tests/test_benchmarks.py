@@ -188,6 +188,19 @@ def test_a_failing_measurement_is_one_line():
         worker.measured("elementwise", nosuch=1)
 
 
+def test_a_part_that_stops_is_told_and_the_others_go_on(tmp_path, capsys, monkeypatch):
+    def stops(options, names):
+        raise SystemExit("benchmarks: the libraries disagree")
+
+    monkeypatch.setitem(runner.PARTS, "steps", stops)
+    monkeypatch.setitem(runner.PARTS, "chains", lambda options, names: ["## Chains", ""])
+    path = tmp_path / "r.md"
+    assert runner.main(["--only", "by hand", "--parts", "steps,chains", "-o", str(path)]) == 1
+    text = path.read_text()
+    assert "Stopped in the part steps: benchmarks: the libraries disagree" in text
+    assert "## Chains" in text and text in capsys.readouterr().out
+
+
 def test_a_whole_run(tmp_path):
     path = tmp_path / "r.md"
     only = ["--only", "by hand,tinygrad_course,compiled numpy", "--sizes", "1", "--quick"]
