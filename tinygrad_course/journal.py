@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from . import errors
 from .messages import user_line
-from .node import TRACING, Node, births, recording, scope, tick
+from .node import TRACING, Node, births, last_write, recording, scope, tick
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -46,6 +46,7 @@ class Journal(list[tuple[Any, Any]]):
         refresh: a leaf that stands for a Python number, such as a learning rate -> what returns it.
         commits: what a replay of the step must do besides computing, such as counting steps.
         optimizers: those that took a step.
+        counts: the states of parameters whose steps were counted, with their counts before.
         silent: True while the trace differentiates by itself: it must not call the user's hooks.
     """
 
@@ -63,6 +64,7 @@ class Journal(list[tuple[Any, Any]]):
         self.refresh: dict[Tensor, Callable[[], float]] = {}
         self.commits: list[Callable[[], None]] = []
         self.optimizers: dict[Any, None] = {}
+        self.counts: list[tuple[dict[str, Any], int]] = []
         self.silent = False
         # Leaf -> when it got which value, and whether that was an assignment to a state.
         self._versions: dict[Tensor, list[tuple[int, Source, bool]]] = {}
@@ -115,15 +117,20 @@ class Journal(list[tuple[Any, Any]]):
                 return False
         return True
 
-    def clear(self, leaf: Tensor) -> None:
+    def forget(self, leaf: Tensor) -> None:
         """Note that the ``.grad`` of a leaf is forgotten."""
         if leaf not in self.graded and leaf not in self.skipped:
             self.cleared[leaf] = None
 
     def undo(self) -> None:
-        """Give every leaf the values back that it had before the function ran."""
+        """Give every leaf the values and the ``.grad`` back that it had before."""
         for x, array in self.old.items():
             x._data[...] = array
+            x._stamp()[0] = last_write[0] = tick()
+        for leaf, before in self.graded.items():
+            leaf.grad = before
+        for entry, count in self.counts:
+            entry["step"] = count
 
     def differentiate(self, roots: list[Tensor]) -> Pass:
         """Start noting a backward pass."""

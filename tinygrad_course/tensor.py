@@ -321,7 +321,7 @@ class Tensor(TensorMethods):
     def zero_grad(self) -> None:
         """Forget the collected gradient."""
         if (journal := active()) is not None:
-            journal.clear(self)
+            journal.forget(self)
         self.grad = None
 
     def retain_grad(self) -> None:

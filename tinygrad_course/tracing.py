@@ -322,12 +322,6 @@ class Run:
                 self.outputs = [self._source(y) for _, y in self.results]
                 changed = [*self.journal.graded, *(x for x, g in before if x.grad is not g)]
                 self.grads = {x: self._source(x.grad) for x in changed if x.grad is not None}
-        except errors.TraceError:
-            self.journal.undo()
-            _set_random_state(draws[0])
-            for x, g in before:
-                x.grad = g
-            raise
         finally:
             self._settle()
         # Whether it changed a tensor, or drew random numbers.
@@ -490,13 +484,6 @@ def _random_states() -> list[Any]:
         found: Any = np.random.get_state(legacy=False)
         states.append((found["state"]["key"].tobytes(), found["state"]["pos"], found["gauss"]))
     return states
-
-
-def _set_random_state(state: Any) -> None:
-    if state is None:
-        default_generator._stream = None
-    else:
-        default_generator.set_state(state)
 
 
 def _first(pair: tuple[int, Any]) -> int:

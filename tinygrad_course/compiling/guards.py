@@ -10,6 +10,7 @@ object was replaced by an equal number or text, the program still holds.
 from __future__ import annotations
 
 import dis
+import operator
 import random
 import sys
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from ..node import module_changes
 from ..random import Generator
 from ..tensor import Tensor
 
+_is = operator.is_
 PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype)
 # What these packages define has no variables of the user's.
 _FOREIGN = frozenset({*sys.stdlib_module_names, "numpy", "scipy", "tinygrad_course"})
@@ -37,9 +39,12 @@ class Guards:
         modules: the modules found, with those inside them.
         tensors: the tensors found, in modules and elsewhere.
         arrays: the NumPy arrays found.
+        generators: the `Generator`s found.
         numbers: the numbers that stand in the functions' code.
         iterators: what gives something else each time it is asked.
         hooked: True while a module has hooks.
+        seen: how often modules had changed when theirs were last looked at.
+        version: counts how often the places were written anew.
     """
 
     def __init__(self) -> None:
@@ -48,6 +53,7 @@ class Guards:
         self.modules: dict[Any, None] = {}
         self.tensors: dict[Tensor, str] = {}
         self.arrays: list[Any] = []
+        self.generators: list[Generator] = []
         self.numbers: set[float] = set()
         self.iterators: list[Any] = []
         self.hooked = False
@@ -55,8 +61,9 @@ class Guards:
         self._seen: dict[int, Any] = {}
         self._streams: list[tuple[Any, Any]] = []
         self._roots: list[Any] = []
-        self._settings = -1
-        self._snapshot: Any = None
+        self.seen = -1
+        self.version = 0
+        self._snapshot: Any = []
         self._holds: Callable[[], bool] | None = None
 
     # --- what to look at --------------------------------------------------------------------
@@ -123,7 +130,9 @@ class Guards:
             self.module(value)
         elif _is_optimizer(value):
             self._tensors_of(value)
-        elif isinstance(value, (Generator, np.random.Generator, random.Random)):
+        elif isinstance(value, Generator):
+            self.generators.append(value)
+        elif isinstance(value, (np.random.Generator, random.Random)):
             self._streams.append((value, _place_of(value)))
         elif isinstance(value, (FunctionType, MethodType, partial)):
             if _is_users(value):
@@ -153,6 +162,7 @@ class Guards:
         self._roots.append(module)
         for part in module.modules():
             self.modules[part] = None
+            self.generators += [g for g in vars(part).values() if isinstance(g, Generator)]
             for _, x in part._own("parameter", "buffer", "temporary buffer"):
                 self.tensors.setdefault(x, x.name or "")
             if _is_users(type(part)):
@@ -165,6 +175,7 @@ class Guards:
         self.attribute(optimizer, "state", f"the state of {kind}")
         self.attribute(optimizer, "param_groups", f"the groups of {kind}")
         self.contents(optimizer.param_groups, f"the groups of {kind}")
+        counted: dict[int, Any] = {}
         for group in optimizer.param_groups:
             for key in group:
                 if key not in ("lr", "initial_lr"):
@@ -177,6 +188,10 @@ class Guards:
                     for name in entry:
                         if name != "step":
                             self.item(entry, name, f"{name} of {kind}")
+                    # Parameters with the same number of steps share it in the program.
+                    first = counted.setdefault(entry["step"], entry)
+                    if first is not entry:
+                        self._places.append(_Place(entry, "=", "step", f"steps of {kind}", first))
         if _is_users(type(optimizer)):
             for name, value in vars(optimizer).items():
                 if isinstance(value, PLAIN) and not name.startswith("_"):
@@ -200,7 +215,7 @@ class Guards:
         if self._holds is None:
             self._holds = self._expression()
         try:
-            known = self._settings == module_changes[0] or not self._roots
+            known = self.seen == module_changes[0] or not self._roots
             if known and self._holds():
                 return True
         except (LookupError, AttributeError, ValueError):
@@ -209,11 +224,7 @@ class Guards:
 
     def drew(self) -> bool:
         """Return whether a stream of random numbers that the function reads has moved."""
-        return any(
-            _place_of(stream) != before
-            for stream, before in self._streams
-            if not isinstance(stream, Generator)
-        )
+        return any(_place_of(stream) != before for stream, before in self._streams)
 
     def _hold_still(self) -> bool:
         """Compare by value what is not the same object."""
@@ -229,24 +240,33 @@ class Guards:
             if place.found is not before:
                 self._holds = None
         if not self.hooked:
-            self._settings = module_changes[0]
+            self.seen = module_changes[0]
         return True
+
+    def terms(self, space: dict[str, Any], mark: str) -> list[str]:
+        """Return the comparisons as Python text; the names in it go into `space`."""
+        space.update(all=all, map=map, same=_is, len=len)
+        terms = []
+        for k, place in enumerate(self._places):
+            o, v, key = f"{mark}o{k}", f"{mark}v{k}", f"{mark}k{k}"
+            space[o], space[v], space[key] = place.owner, place.found, place.key
+            if place.kind == "=":
+                terms.append(f"{o}[{key}] == {v}[{key}]")
+            elif place.kind == "[]":
+                terms.append(f"{o}[{key}] is {v}")
+            elif place.kind == "*":
+                items = f"{o}.values()" if isinstance(place.owner, dict) else o
+                terms.append(f"len({o}) == {len(place.found)} and all(map(same, {items}, {v}))")
+            else:
+                terms.append(f"{o}{place.kind} is {v}")
+        return terms
 
     def _expression(self) -> Callable[[], bool]:
         """Return a function that compares all places, as one expression."""
-        space: dict[str, Any] = {"all": all, "map": map, "same": _is, "len": len}
-        terms = []
-        for k, place in enumerate(self._places):
-            space[f"o{k}"], space[f"v{k}"] = place.owner, place.found
-            if place.kind == "[]":
-                space[f"k{k}"] = place.key
-                terms.append(f"o{k}[k{k}] is v{k}")
-            elif place.kind == "*":
-                items = f"o{k}.values()" if isinstance(place.owner, dict) else f"o{k}"
-                terms.append(f"len(o{k}) == {len(place.found)} and all(map(same, {items}, v{k}))")
-            else:
-                terms.append(f"o{k}{place.kind} is v{k}")
-        return eval(f"lambda: {' and '.join(terms) or 'True'}", space)  # type: ignore[no-any-return]
+        self.version += 1
+        space: dict[str, Any] = {}
+        text = " and ".join(self.terms(space, "")) or "True"
+        return eval(f"lambda: {text}", space)  # type: ignore[no-any-return]
 
     def _settings_of_modules(self) -> list[Any]:
         """Return the plain attributes of all modules, and which parts each has."""
@@ -283,6 +303,8 @@ class _Place:
     def holds(self) -> bool:
         """Return whether an equal object is there now, and take it for the one to expect."""
         try:
+            if self.kind == "=":
+                return bool(self.owner[self.key] == self.found[self.key])
             if self.kind == "[]":
                 now = self.owner[self.key]
             elif self.kind == "*":
@@ -300,10 +322,6 @@ class _Place:
 
 def _items(owner: Any) -> list[Any]:
     return list(owner.values() if isinstance(owner, dict) else owner)
-
-
-def _is(a: Any, b: Any) -> bool:
-    return a is b
 
 
 def _is_plain(value: Any) -> bool:
@@ -363,8 +381,6 @@ def _is_scheduler(value: Any) -> bool:
 
 def _place_of(stream: Any) -> Any:
     """Return where a stream of random numbers is."""
-    if isinstance(stream, Generator):
-        return None
     if isinstance(stream, random.Random):
         return stream.getstate()
     return repr(stream.bit_generator.state)

@@ -9,28 +9,27 @@ from __future__ import annotations
 
 import contextvars
 import itertools
-import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from .. import autograd, errors
+from .. import errors
 from ..derivation.simplify import simplify
 from ..derivation.writer import identifier
 from ..graph import Graph
 from ..journal import Journal
-from ..messages import brief
-from ..modes import enable_grad
 from ..node import RECORD_GRAD, last_write, recording, tick
-from ..op import Op
 from ..random import default_generator
-from ..tensor import Tensor, apply, wrap
+from ..tensor import Tensor, wrap
 from ..tracing import Program, Run
+from .effects import behind, is_regular, owner, set_state, silence, state_of, streams
 from .guards import Guards
 from .lower import lower
 from .numpy_program import NumpyProgram
 from .plan import plan
+from .quick import SCALARS, quick
+from .recorded import recorded
 
 # A graph of more operations is left to the eager code: a program of that length takes long to plan.
 LARGEST = 20_000
@@ -39,7 +38,6 @@ DRAWS = (
     "whose draws are part of the program"
 )
 ARRAYS = (np.ndarray, np.floating)
-FLOATS = (np.float32, np.float64)
 
 
 class Inputs(Program):
@@ -70,7 +68,8 @@ class Eager:
         reason: why there is no program.
     """
 
-    simple = False
+    quick = None
+    graded = -1
 
     def __init__(self, f: Callable[..., Any], reason: str, held: Any = None) -> None:
         self.f = f
@@ -116,6 +115,10 @@ class Specialised:
         self.notes: list[str] = []
         self.held = args
         self.graded = graded
+        self.quick: Any = None
+        self.structure: Any = None
+        self.overlap = False
+        self._made_for: Any = None
         self.guards = Guards()
         self.guards.function(f)
         for value in args:
@@ -130,28 +133,46 @@ class Specialised:
         self.free = [k for k, x in enumerate(given) if isinstance(x, Tensor) and k not in pinned]
         watched = dict.fromkeys([*self.reachable, *(x for x in given if isinstance(x, Tensor))])
         self._before = {x: x.grad for x in watched}
-        draws = [default_generator._stream and default_generator.get_state(), *_streams()]
+        self._draws = [(g, state_of(g)) for g in (default_generator, *self.guards.generators)]
+        draws = streams()
         program = Inputs(f, args, None)
         self.journal = journal = Journal()
-        self.run_traced = run = Run(
-            program, journal=journal, graded=graded & RECORD_GRAD, watched=watched
-        )
+        try:
+            run = Run(program, journal=journal, graded=graded & RECORD_GRAD, watched=watched)
+        except Exception:
+            self._undo()
+            raise
         self.result = run.result
-        self.reason = self._why_not(program, given, draws)
-        if self.reason:
-            return
-        self._differentiable(run)
-        if self.reason:
-            return
-        self._capture(run, program, given, grads)
-        if self.reason:
-            return
-        self._build(backend)
-        if self.overlap:
-            self.reason = "two tensors that it changes or reads share memory"
-            return
-        self.result = self._finish_traced(run, given)
-        del self.run_traced, self.journal, self._before
+        self.reason = self._why_not(program, given, draws) or self._differentiable(run)
+        if not self.reason:
+            self._make(run, program, given, grads, backend)
+        del self.journal, self._before, self._draws
+
+    def _make(self, run: Run, program: Inputs, given: list[Any], grads: bool, backend: Any) -> None:
+        """Make the program and take the traced call back: the program does it again.
+
+        So the results of a call do not depend on whether it is the first.
+        """
+        try:
+            self.reason = self._capture(run, program, given, grads) or self._build(backend)
+        except errors.TraceError:
+            self._undo()
+            raise
+        except Exception as error:
+            self.reason = f"{type(error).__name__}: {error}".rstrip(".")
+        if not self.reason:
+            self._undo()
+            # Traced tensors hold the whole graph.
+            self.structure = _hollow(self.structure)
+            self.result = self.run(self.held)
+
+    def _undo(self) -> None:
+        """Leave everything as it was before the traced call."""
+        self.journal.undo()
+        for x, g in self._before.items():
+            x.grad = g
+        for generator, state in self._draws:
+            set_state(generator, state)
 
     # --- what cannot be a program -----------------------------------------------------------
 
@@ -162,22 +183,20 @@ class Specialised:
             return f"it changes what it reads: {guards.failed}"
         if guards.hooked or any(x._hooks for x in (*self.reachable, *journal.graded)):
             return "hooks are to be called in each run"
-        ours = default_generator._stream and default_generator.get_state()
-        self._drew = ours != draws[0]
-        if _streams() != draws[1:] or guards.drew():
+        if streams() != draws or guards.drew():
             return DRAWS
         states = {state for state, _ in journal}
-        owners = {id(_owner(x._data)) for x in states}
+        owners = {id(owner(x._data)) for x in states}
         for leaf, x in zip(program.given, given, strict=True):
             if leaf in states and leaf is not x:
                 return "it changes an argument in place that is no tensor of its own"
             array = x._data if isinstance(x, Tensor) else np.asarray(x)
-            if leaf not in states and id(_owner(array)) in owners:
+            if leaf not in states and id(owner(array)) in owners:
                 return "an argument shares memory with what it changes"
         return ""
 
-    def _differentiable(self, run: Run) -> None:
-        """Add the backward pass of a result that can be differentiated."""
+    def _differentiable(self, run: Run) -> str:
+        """Add the backward pass of a result that can be differentiated, or return why not."""
         self.wrt: list[Any] = []
         self.slopes: list[Any] = []
         journal = self.journal
@@ -190,37 +209,40 @@ class Specialised:
             and not y._node.spent
         ]
         if not asking or journal or journal.passes:
-            return
+            return ""
         if not isinstance(run.result, Tensor) or run.result._data.size != 1:
-            self.reason = (
-                "its result has a gradient and is not one number; under no_grad it is compiled"
-            )
-            return
-        if any(n.op.kind == "random" for n in _behind(run.outputs)):
-            self.reason = "its result has a gradient and depends on random draws"
-            return
+            return "its result has a gradient and is not one number; under no_grad it is compiled"
+        if any(n.op.kind == "random" for n in behind(run.outputs)):
+            return "its result has a gradient and depends on random draws"
         run.differentiate(True)
         for of, g, asked in journal.passes[-1].cotangents:
             leaf = journal.source(of, journal.passes[-1].start)[0]
             if asked and isinstance(leaf, Tensor) and leaf._requires_grad:
                 self.wrt.append(leaf)
                 self.slopes.append(journal.source(g._node or g)[0])
+        return ""
 
     # --- the graph --------------------------------------------------------------------------
 
-    def _capture(self, run: Run, program: Inputs, given: list[Any], grads: bool) -> None:
-        """Make the graph, and note where values come from and go to."""
+    def _capture(self, run: Run, program: Inputs, given: list[Any], grads: bool) -> str:
+        """Make the graph, and note where values come from and go to; or return why not."""
         journal = self.journal
         left = run.grads
         builder = run.capture([*self.slopes, *left.values()], losses=False)
         graph = builder.graph()
         self.traced_nodes = len(graph)
         if len(graph) > LARGEST:
-            self.reason = f"its graph has {len(graph):,} operations, more than {LARGEST:,}"
-            return
-        if self._drew and not any(n.op is not None and n.op.kind == "random" for n in graph):
-            self.reason = DRAWS
-            return
+            return f"its graph has {len(graph):,} operations, more than {LARGEST:,}"
+        drawn = {
+            n.params["generator"] or default_generator
+            for n in graph
+            if n.op is not None and n.op.kind == "random"
+        }
+        known = {generator for generator, _ in self._draws}
+        if any(g not in drawn and state_of(g) != before for g, before in self._draws):
+            return DRAWS
+        if not drawn <= known:
+            return "it draws from a generator that it finds in a way that cannot be followed"
         self._refuse_values_made(graph, program)
         outputs = [n.index for n in graph.outputs]
         count = len(run.outputs) + len(self.slopes)
@@ -249,7 +271,7 @@ class Specialised:
                 self.deposits.append(x)
                 kept.append(k)
         # Gradients from before that the program reads: given to it in each call.
-        self.owners_of_grads = [x for x, g in entry.items() if g in read]
+        self.owners_of_grads = {x: None for x, g in entry.items() if g in read}
         for x, g in entry.items():
             if g is None and x not in journal.cleared:
                 if x in left or x in journal.graded or x in journal.skipped:
@@ -273,6 +295,7 @@ class Specialised:
         for k, x in enumerate(self.owners_of_grads):
             self.given[entry[x]] = len(given) + k
         self.structure = run.result
+        self.count = len(run.outputs)
         self.same = {
             k: source
             for k, ((_, y), source) in enumerate(zip(run.results, run.outputs, strict=True))
@@ -283,6 +306,7 @@ class Specialised:
         for optimizer in journal.optimizers:
             self.guards.optimizer(optimizer)
         self.written = states - read
+        return ""
 
     def _refuse_values_made(self, graph: Graph, program: Program) -> None:
         """Refuse arrays that the function makes itself and that may differ from call to call."""
@@ -290,7 +314,6 @@ class Specialised:
             if node.op is None and node.made and node.role == "data" and node.value is not None:
                 array = np.asarray(node.value)
                 if not self._is_fixed(array):
-                    self.journal.undo()
                     raise errors.TraceError(
                         f"compile: {program.called} uses an array of shape {node.shape} that is no "
                         "argument and no tensor, and may differ from call to call. Pass it as an "
@@ -308,13 +331,14 @@ class Specialised:
         if array.dtype.kind in "iub" and not self.guards.iterators:
             return True
         numbers = {array.dtype.type(n) for n in self.guards.numbers if abs(n) < 1e30}
-        return _is_regular(array) or numbers.issuperset(array.flat)
+        return is_regular(array) or numbers.issuperset(array.flat)
 
     # --- the program ------------------------------------------------------------------------
 
-    def _build(self, backend: Callable[..., Any]) -> None:
+    def _build(self, backend: Callable[..., Any]) -> str:
+        """Make the program, or return why there is none."""
         self.graph = simplify(self.traced)
-        lowered = lower(self.graph)
+        lowered = lower(self.graph, getattr(backend, "for_loops", False))
         self.places: list[int] = []
         arguments: list[int] = []
         for node in lowered:
@@ -342,9 +366,9 @@ class Specialised:
                 self.guards.attribute(x, "_requires_grad", f"requires_grad of {x.name}")
         self.quiet = contextvars.copy_context() if self.program.quiet else None
         if self.quiet is not None:
-            self.quiet.run(_silence)
-        self.count = len(self.run_traced.outputs)
+            self.quiet.run(silence)
         self._bind()
+        return "two tensors that it changes or reads share memory" if self.overlap else ""
 
     def _bind(self) -> None:
         """Bind the program to the arrays that parameters and states have now."""
@@ -353,10 +377,10 @@ class Specialised:
         for x in self.states.values():
             self.bound.attribute(x, "_data", x.name or "")
         self.cells = [x._stamp() for x in self.changed]
-        self.owners = {id(_owner(x._data)) for x in self.changed}
+        self.owners = {id(owner(x._data)) for x in self.changed}
         shared: dict[int, list[Any]] = {}
         for x in self.states.values():
-            shared.setdefault(id(_owner(x._data)), []).append(x._data)
+            shared.setdefault(id(owner(x._data)), []).append(x._data)
         self.overlap = any(
             np.may_share_memory(a, b)
             for key, arrays in shared.items()
@@ -384,6 +408,9 @@ class Specialised:
                 return False
             if any(given[k] in self.reachable for k in self.free):
                 return False
+        if self._made_for != (self.guards.version, self.bound):
+            self._made_for = (self.guards.version, self.bound)
+            self.quick = quick(self)
         for x in self.owners_of_grads:
             g = x.grad
             if g is None or g._node is not None or g._data.shape != x._data.shape:
@@ -398,7 +425,7 @@ class Specialised:
         arrays = [x._data if isinstance(x, Tensor) else x for x in [given[k] for k in self.places]]
         if self.owners:
             for array in arrays:
-                if id(_owner(array)) in self.owners:
+                if id(owner(array)) in self.owners:
                     return self.f(*args)  # what is read may be overwritten: in the function's order
         for x, read in self.refresh:
             x._data[...] = read()
@@ -416,6 +443,8 @@ class Specialised:
             x.grad = None
         for x in self.clears:
             x.grad = None
+        if values is None:
+            values = ()
         if self.deposits:
             self._deposit(values[self.count :])
         return self._results(values, given, args)
@@ -440,7 +469,7 @@ class Specialised:
             k, value = next(values)
             source = self.same.get(k)
             if source is None:
-                return wrap(value if type(value) in FLOATS else np.array(value))
+                return wrap(value if type(value) in SCALARS else np.array(value))
             return given[self.given[source]] if source in self.given else source
         if isinstance(structure, (list, tuple)):
             parts = [self._rebuilt(part, values, given) for part in structure]
@@ -449,19 +478,6 @@ class Specialised:
             return {k: self._rebuilt(part, values, given) for k, part in structure.items()}
         return structure
 
-    def _finish_traced(self, run: Run, given: list[Any]) -> Any:
-        """Return the traced call's result as a run of the program would, and leave its traces."""
-        for x in self.inside:
-            x.grad = None
-        if self.wrt:
-            slopes = [source._data for source in self.slopes]
-            return self._recorded(run.result._data, slopes, given, self.held)
-        values = iter([(k, y._array().copy()) for k, (_, y) in enumerate(run.results)])
-        made = self._rebuilt(self.structure, values, given)
-        # Traced tensors hold the whole graph.
-        self.structure = _hollow(self.structure)
-        return made
-
     # --- derivatives ------------------------------------------------------------------------
 
     def _recorded(self, value: Any, slopes: Any, given: list[Any], args: Any) -> Tensor:
@@ -469,107 +485,7 @@ class Specialised:
         if not recording.get() & RECORD_GRAD:
             return wrap(np.array(value))
         tensors = [given[self.given[x]] if x in self.given else x for x in self.wrt]
-        held = _Held(self.f, args, tensors, np.array(value), [np.array(g) for g in slopes])
-        return apply(_COMPILED, tuple(tensors), {"held": held})
-
-
-class _Held:
-    """The result of one call, with its derivatives."""
-
-    def __init__(self, f: Any, args: Any, tensors: list[Any], value: Any, slopes: Any) -> None:
-        self.f = f
-        self.args = args
-        self.tensors = tensors
-        self.arrays = [x._data for x in tensors]
-        self.value = value
-        self.slopes = slopes
-        self.computed: Any = None
-
-    def forward(self, arrays: tuple[Any, ...]) -> Any:
-        """Return the result; for other arrays it is computed anew."""
-        if all(a is b or np.array_equal(a, b) for a, b in zip(arrays, self.arrays, strict=True)):
-            return self.value
-        raise errors.GraphError(
-            "compile: a compiled function's result cannot be computed again for other values in a "
-            "graph. Trace the function itself: tc.trace(f, …)."
-        )
-
-    def slope(self, g: Any, i: int) -> Any:
-        """Return the derivative by one input; recorded, if the cotangent is."""
-        if not isinstance(g, Tensor):
-            return self.slopes[i] * g
-        if self.computed is None or self.computed[0] is not g:
-            with enable_grad():
-                y = self.f(*self.args)
-                self.computed = g, autograd.grad(y, self.tensors, create_graph=True)
-        return self.computed[1][i] * g
-
-
-def _forward(*arrays: Any, held: Any) -> Any:
-    return held.forward(arrays)
-
-
-def _slope(g: Any, i: int, xs: Any, held: Any) -> Any:
-    return held.slope(g, i)
-
-
-_COMPILED = Op(
-    "compiled",
-    _forward,
-    inputs=("xs",),
-    defaults={"held": None},
-    rules={"xs": _slope},
-    kind="custom",
-    variadic=True,
-    symbol="f",
-    doc="A compiled function of one number as its result.",
-)
-
-
-# --- small things -------------------------------------------------------------------------------
-
-
-def _owner(array: Any) -> Any:
-    """Return the array whose memory this one shares."""
-    while isinstance(array, np.ndarray) and isinstance(array.base, np.ndarray):
-        array = array.base
-    return array
-
-
-def _streams() -> list[Any]:
-    """Return where Python's and NumPy's hidden streams of random numbers are."""
-    found: Any = np.random.get_state(legacy=False)
-    return [found["state"]["key"].tobytes(), found["state"]["pos"], random.getstate()]
-
-
-def _silence() -> None:
-    np.seterr(all="ignore")
-
-
-def _behind(sources: list[Any]) -> Iterator[Any]:
-    """Yield the nodes that values were computed by."""
-    seen: set[Any] = set()
-    stack = [s for s in sources if hasattr(s, "op")]
-    while stack:
-        node = stack.pop()
-        if node not in seen:
-            seen.add(node)
-            yield node
-            stack += [s for s in node.inputs if hasattr(s, "op") and hasattr(s, "needs")]
-
-
-def _is_regular(array: Any) -> bool:
-    """Return whether an array is one that programs make: equal numbers, a range, a unit matrix."""
-    if not array.size or (array == array.flat[0]).all():
-        return True
-    if array.ndim == 1 or array.size == max(array.shape):
-        flat = array.reshape(-1)
-        return flat.dtype.kind in "iuf" and bool((np.diff(flat) == flat[1] - flat[0]).all())
-    if array.ndim == 2:
-        below = np.tri(*array.shape)
-        patterns = (np.eye(*array.shape), below, np.tri(*array.shape, -1), 1 - below)
-        return any(np.array_equal(array, pattern) for pattern in patterns)
-    return False
+        return recorded(self.f, args, tensors, value, slopes)
 
 
 def _like(structure: Any, parts: list[Any]) -> Any:
@@ -587,6 +503,3 @@ def _hollow(structure: Any) -> Any:
     if isinstance(structure, dict):
         return {key: _hollow(part) for key, part in structure.items()}
     return structure
-
-
-__all__ = ["LARGEST", "Eager", "Specialised", "brief", "leaves_of"]

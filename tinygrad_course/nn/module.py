@@ -461,7 +461,7 @@ class Module:
         journal = active()
         for parameter in self.parameters():
             if journal is not None:
-                journal.clear(parameter)
+                journal.forget(parameter)
             if set_to_none or parameter.grad is None:
                 parameter.grad = None
             else:

@@ -146,7 +146,7 @@ class Optimizer:
         if journal is not None:
             for group in self.param_groups:
                 for p in group["params"]:
-                    journal.clear(p)
+                    journal.forget(p)
         if set_to_none:
             for group in self.param_groups:
                 for p in group["params"]:
@@ -402,14 +402,16 @@ class Optimizer:
         ours = {id(entry) for entry in entries}
         left = {id(e.get("step")) for e in self.state.values() if id(e) not in ours}
         shared: dict[int, Tensor] = {}
+        journal = active()
         for entry in entries:
             before = entry["step"]
+            if journal is not None and type(before) is int:
+                journal.counts.append((entry, before))
             recorded = isinstance(before, Tensor)
             key = id(before) if recorded else before
             if key not in shared:
                 shared[key] = before if recorded and key not in left else self._count(before)
             entry["step"] = shared[key]
-        journal = active()
         if journal is not None:
             journal.afterwards.append(partial(_make_plain, entries))
             journal.commits.append(partial(_count_up, entries))
