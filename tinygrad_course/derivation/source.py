@@ -511,7 +511,7 @@ def plain_identifier(name: str) -> str:
     >>> plain_identifier("dW[1]"), plain_identifier("w₁")
     ('dW1', 'w1')
     """
-    return identifier(unicodedata.normalize("NFKC", name))
+    return identifier(unicodedata.normalize("NFKC", name.replace("²", "_sq")))
 
 
 def read_by(statements: Sequence[Statement]) -> set[str]:
