@@ -391,8 +391,14 @@ def _latex_rows(block: Block) -> list[str]:
         more = ", ".join(words(part) for part in (r.shape, r.remark) if part)
         rows.append(rf"{row} && \text{{{more}}}" if more else row)
         if r.reason[1]:
-            rows.append(rf"&\quad \text{{\small {r.reason[1]}}}")
+            rows.append(rf"&\quad {_in_math(r.reason[1])}")
     return rows
+
+
+def _in_math(mixed: str) -> str:
+    """Return a sentence with LaTeX between dollar signs as it stands in a formula."""
+    parts = mixed.split("$")
+    return "".join(part if k % 2 else rf"\text{{{part}}}" for k, part in enumerate(parts) if part)
 
 
 def to_latex(blocks: Sequence[Block], remarks: Sequence[str]) -> str:

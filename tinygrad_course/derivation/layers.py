@@ -14,7 +14,7 @@ from typing import NoReturn
 from .. import errors
 from ..naming import is_data
 from .lines import Derivation, Line
-from .writer import Writer
+from .writer import Writer, unwrapped
 
 _NUMBER = re.compile(r"\[(\d+)\]")
 _INDEXED = re.compile(r"\D+\[(\d+)\]")
@@ -194,12 +194,8 @@ def _activation(d: Derivation, writers: Sequence[Writer], layer: int) -> tuple[W
 
 def _bare(text: str) -> str:
     """Return 1 - A² for (1 - A²); a comparison keeps its brackets."""
-    for opening, closing in (("(", ")"), (r"\left(", r"\right)")):
-        inner = text[len(opening) : -len(closing)]
-        whole = text.startswith(opening) and text.endswith(closing)
-        if whole and not re.search("[()<>]", inner.replace(r"\left(", "").replace(r"\right)", "")):
-            return inner
-    return text
+    inner = unwrapped(text)
+    return text if re.search("[<>=]", inner) else inner
 
 
 def _general(equation: str, layer: int, letter: str) -> str:

@@ -312,7 +312,7 @@ def _total(w: Writer, node: GraphNode) -> Written | None:
     if w.form == "numpy" or sign > 0:
         return None
     assert node.op is not None
-    return "-" + node.op.spell(w.form, [_unwrapped(text)], w._params(node)), UNARY
+    return "-" + node.op.spell(w.form, [unwrapped(text)], w._params(node)), UNARY
 
 
 def _transpose(w: Writer, node: GraphNode) -> Written | None:
@@ -368,7 +368,7 @@ def _rounded(text: str) -> str:
     return shorter if len(shorter) <= len(text) - 4 else text
 
 
-def _unwrapped(text: str) -> str:
+def unwrapped(text: str) -> str:
     """Return a text without the brackets around all of it."""
     for opening, closing in (("(", ")"), (r"\left(", r"\right)")):
         if text.startswith(opening) and text.endswith(closing):
