@@ -13,10 +13,13 @@ import numpy as np
 import pytest
 from bug_catalogue import Bug, bugs, variants
 from bug_catalogue_programs import CHECKING_LAB, LOGISTIC, PROGRAMS, SHALLOW, WELCH
+from op_samples import OPS
 
 import tinygrad_course as tc
-from tinygrad_course import nn
+from tinygrad_course import nn, op
 from tinygrad_course.checking.verdicts import BackpropReport
+from tinygrad_course.naming import compact
+from tinygrad_course.tensor import apply
 
 LEARNERS = Path(__file__).parent / "learners"
 # HYPOTHESIS_PROFILE=thorough tries all of the catalogue, handed in in every way.
@@ -505,7 +508,7 @@ def test_unusable_values_are_told(shallow, value, kind, words):
         ({1, 2}, "nothing to check"),
         (lambda X: {"x": object()}, "dW2 is missing"),
     ],
-    ids=str,
+    ids=range(10),
 )
 def test_nothing_usable_is_told_without_a_traceback(shallow, yours, words):
     report = tc.check_backprop(shallow.J, yours)
@@ -563,6 +566,65 @@ def test_values_shared_by_several_names():
     assert tc.check_backprop(J, slide)
     first = tc.check_backprop(J, {**slide, "dc": 6.0}).first
     assert first.name == "dc"
+
+
+# --- any operation, any network -------------------------------------------------------------------
+
+
+def captured(J: tc.Tensor) -> dict[str, np.ndarray]:
+    """Return the gradients of a loss, computed by the backward pass."""
+    graph = tc.Graph.of(J, backward=True)
+    return {
+        f"d{compact(leaf.name)}": np.array(graph[leaf.grad].value)
+        for leaf in graph
+        if leaf.role == "parameter" and leaf.grad is not None
+    }
+
+
+@pytest.mark.parametrize("name", sorted(OPS))
+def test_every_operation(name):
+    for sample in OPS[name][:2]:
+        args = []
+        for place, a in enumerate(sample.args):
+            trained = isinstance(a, np.ndarray) and a.dtype.kind == "f"
+            named = {"requires_grad": True, "name": f"x{place}"} if trained else {}
+            args.append(tc.tensor(a, **named) if isinstance(a, np.ndarray) else a)
+        y = apply(op.find(name), tuple(args), {**op.find(name).defaults, **sample.params})
+        if not y.requires_grad or y.numel() == 0:
+            continue
+        weights = np.random.default_rng(0).normal(size=y.shape)
+        J = (y * tc.tensor(weights, name="Y")).sum()
+        right = captured(J)
+        report = tc.check_backprop(J, right)
+        assert report.passed, str(report)
+        first = next(iter(right))
+        for wrong in (right[first] * 2, right[first].T, right[first] + 1, np.sum(right[first])):
+            report = tc.check_backprop(J, {**right, first: wrong})
+            value = np.reshape(wrong, -1)
+            same = value.size == right[first].size and np.allclose(value, right[first].reshape(-1))
+            assert report.passed == (same and report.passed), first
+            assert str(report)
+
+
+@pytest.mark.parametrize("layout", ["rows", "columns"])
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "elu", "softplus", "gelu", None])
+def test_networks_of_any_activation(activation, layout):
+    rng = np.random.default_rng(0)
+    losses = [(nn.MSELoss(), None), (nn.BCELoss(), "sigmoid"), (nn.HuberLoss(), None)]
+    for loss, last in losses:
+        model = nn.Sequential(
+            nn.Dense(3, 4, activation=activation, layout=layout).double(),
+            nn.Dense(4, 1, activation=last, layout=layout).double(),
+        )
+        X, Y = rng.normal(size=(6, 3)), (rng.random((6, 1)) > 0.5).astype(float)
+        if layout == "columns":
+            X, Y = X.T, Y.T
+        J = loss(model(tc.tensor(X, name="X")), tc.tensor(Y, name="Y"))
+        right = captured(J)
+        assert tc.check_backprop(J, right)
+        for name, value in right.items():
+            first = tc.check_backprop(J, {**right, name: -value}).first
+            assert (first.name, first.kind) == (name, "sign")
 
 
 # --- misuse of the function -----------------------------------------------------------------------
