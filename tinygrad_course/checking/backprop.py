@@ -160,6 +160,12 @@ def _tape(loss: Any, inputs: Any, wrt: Any) -> tuple[Tape, str]:
             "requires_grad=True, or capture the graph with tc.Graph.of(loss, backward=True)."
         )
     tape = Tape(plain, derive(loss, mean="exact", links="all"))
+    lost = [tape.called[i] for i in sorted(tape.leaves) if tape.nodes[i].value is None]
+    if lost:
+        raise errors.GraphError(
+            f"check_backprop: the value of {lost[0]} was changed after the loss was computed, most "
+            "often by optimizer.step(). Check before the step, or compute the loss again."
+        )
     return tape, "derived from the loss, in float64"
 
 

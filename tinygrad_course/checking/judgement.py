@@ -188,9 +188,7 @@ class Judgement:
         return bool(found) and all(state == OK for state in found)
 
 
-def judge(
-    tape: Tape, given: Mapping[int, Given], tolerance: float, free: bool = True
-) -> Judgement:
+def judge(tape: Tape, given: Mapping[int, Given], tolerance: float, free: bool = True) -> Judgement:
     """Judge under the convention that leaves the fewest errors; the `free` one only if wanted."""
     best: Judgement | None = None
     for convention in CONVENTIONS if free else CONVENTIONS[:2]:

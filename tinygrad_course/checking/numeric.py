@@ -233,7 +233,7 @@ def _complex_step(forward: Forward, name: str, start: Array, place: tuple[int, .
 def _central(forward: Forward, name: str, start: Array, place: tuple[int, ...]) -> float:
     """J′(θ) ≈ (J(θ + ε) − J(θ − ε)) / 2ε."""
     ends: list[float] = []
-    h = BEST * max(1.0, abs(float(start[place])))
+    h: float = BEST * max(1.0, abs(float(start[place])))
     for sign in (1, -1):
         moved = start.copy()
         moved[place] += sign * h

@@ -348,6 +348,8 @@ def _updated(scene: Scene, node: GraphNode, values: list[Array | None]) -> Itera
         return
     nodes = scene.tape.nodes
     value = np.asarray(scene.computed[node.index])
+    if value.dtype.kind != "f":
+        return
     for k, old in enumerate(node.inputs):
         base = nodes[old].inputs[0] if _is_transpose(scene, old) else old
         gradient = scene.tape.grad.get(base)

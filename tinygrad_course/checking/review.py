@@ -168,7 +168,9 @@ class _Review:
             return explanation.sentence
         name = self.words.name(explanation.culprit)
         if index == explanation.culprit:
-            return f"{explanation.sentence} Your forward differs already at {name}: fix it first."
+            return (
+                f"{explanation.sentence} Your forward differs already at {name}: compare it first."
+            )
         return f"Your forward seems to differ already at {name}: {explanation.sentence}"
 
     def _unknown(self, mine: Given, apart: float) -> tuple[str, str]:
