@@ -56,7 +56,9 @@ class Words:
             part = self.tape.write(mutation.node)
             return f"{name} has {part} {self.amount(c)} × as large as it should be."
         parts = [p if isinstance(p, str) else self.tape.write(p) for p in mutation.parts]
-        text = mutation.text.format(*parts, c=self.amount(c))
+        # How often too large is told in fractions, a learning rate or λ/m in decimals.
+        number = self.amount(c) if mutation.kind == "term" else f"{c:.4g}".replace("-", "−")
+        text = mutation.text.format(*parts, c=number)
         tail = ""
         if scale != 1.0:
             tail = (
