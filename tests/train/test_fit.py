@@ -88,12 +88,17 @@ def test_minibatches_in_order_equal_a_hand_written_loop() -> None:
             adam.step()
             total += J.item() * len(x[i : i + 16])
         losses.append(total / 50)
-    history = fit(
-        model, X, Y, loss=loss, optimizer="adam", lr=0.01, epochs=3, batch_size=16, shuffle=False
-    )
+    options = {"loss": loss, "optimizer": "adam", "lr": 0.01, "epochs": 3, "batch_size": 16}
+    compiled = network()
+    history = fit(model, X, Y, shuffle=False, compile=False, **options)
     same(model, expected)
     assert history["loss"] == losses
     assert all(p.dtype == np.float32 for p in model.parameters())
+    assert fit(compiled, X, Y, shuffle=False, compile=True, **options)["loss"] == pytest.approx(
+        losses, rel=1e-6
+    )
+    for p, q in zip(weights(compiled), weights(expected), strict=True):
+        np.testing.assert_allclose(p, q, rtol=1e-5, atol=1e-6)
 
 
 def test_shuffling_visits_every_example_once_and_repeats_with_the_seed() -> None:

@@ -128,6 +128,11 @@ class Compiled:
 
     # --- what one can see -------------------------------------------------------------------
 
+    @property
+    def reason(self) -> str:
+        """Why the last call ran no program, or nothing."""
+        return self._last.reason if self._last is not None else ""
+
     def _program(self) -> Specialised:
         if self._last is None:
             raise errors.GraphError(

@@ -277,9 +277,9 @@ class Guards:
                 own = vars(module)
                 parts = [(name, own.get(name)) for name in module._members]
                 plain = [
-                    (name, value)
+                    (name, _items(value) if isinstance(value, (list, tuple, dict)) else value)
                     for name, value in own.items()
-                    if name[0] != "_" and name not in module._members and _is_plain(value)
+                    if name[0] != "_" and name not in module._members and _is_watched(value)
                 ]
                 hooks = own.get("_hooks")
                 count = 0 if hooks is None else len(hooks[0]) + len(hooks[1])
@@ -324,10 +324,8 @@ def _items(owner: Any) -> list[Any]:
     return list(owner.values() if isinstance(owner, dict) else owner)
 
 
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, (list, tuple)):
-        return all(map(_is_plain, value))
-    return isinstance(value, PLAIN)
+def _is_watched(value: Any) -> bool:
+    return isinstance(value, (*PLAIN, list, tuple, dict)) or callable(value)
 
 
 def _equal(a: Any, b: Any) -> bool:

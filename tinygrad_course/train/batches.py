@@ -81,7 +81,7 @@ class ArrayBatches:
         self.size = self.examples if size is None else min(size, self.examples)
         self.generator = generator
         whole = self.size == self.examples
-        self._whole: Batch | None = ((wrap(x),), wrap(y), self.examples) if whole else None
+        self._whole = whole
         # Columns are turned into rows once; the batches are turned back as views.
         self._turn_x, self._turn_y = columns and not whole, columns and not whole and y.ndim > 1
         self._x = np.ascontiguousarray(x.T) if self._turn_x else x
@@ -93,8 +93,12 @@ class ArrayBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         """Go through one epoch."""
-        if self._whole is not None:
-            yield self._whole
+        return _wrapped(self.arrays())
+
+    def arrays(self) -> Iterator[tuple[tuple[Array, ...], int]]:
+        """Go through one epoch: yield the arrays of each batch, and its number of examples."""
+        if self._whole:
+            yield (self._x, self._y), self.examples
             return
         size, turn_x, turn_y = self.size, self._turn_x, self._turn_y
         order = None
@@ -111,7 +115,7 @@ class ArrayBatches:
                 if turn_x:
                     one = one.T
                     two = two.T if turn_y else two
-                yield (wrap(one),), wrap(two), number
+                yield (one, two), number
 
     def state_dict(self) -> dict[str, Any]:
         """Return where the shuffling stands between two epochs."""
@@ -157,6 +161,10 @@ class LoaderBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         """Go through one epoch."""
+        return _wrapped(self.arrays())
+
+    def arrays(self) -> Iterator[tuple[tuple[Array, ...], int]]:
+        """Go through one epoch: yield the arrays of each batch, and its number of examples."""
         casts = self._casts
         for batch in self.loader:
             if not isinstance(batch, tuple | list) or len(batch) < 2:
@@ -174,7 +182,7 @@ class LoaderBatches:
             if self._columns:
                 inputs = [a.T for a in inputs]
                 target = target.T
-            yield tuple(map(wrap, inputs)), wrap(target), number
+            yield (*inputs, target), number
 
     def state_dict(self) -> dict[str, Any]:
         """Return the loader's state."""
@@ -183,6 +191,12 @@ class LoaderBatches:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from the loader's state."""
         self.loader.load_state_dict(state)
+
+
+def _wrapped(batches: Iterator[tuple[tuple[Array, ...], int]]) -> Iterator[Batch]:
+    """Yield batches as tensors."""
+    for (*inputs, target), number in batches:
+        yield tuple(map(wrap, inputs)), wrap(target), number
 
 
 def batches_of(

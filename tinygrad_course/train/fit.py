@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
-from tinygrad_course.errors import AnomalyError, ArgumentError, DtypeError, GraphError, ShapeError
-from tinygrad_course.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop, clip_grad_norm_
+from tinygrad_course.errors import AnomalyError, ArgumentError, DtypeError, GraphError
+from tinygrad_course.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from tinygrad_course.optim.lr_scheduler import ReduceLROnPlateau
 from tinygrad_course.optim.optimizer import checked_number
 from tinygrad_course.random import Generator, default_generator
-from tinygrad_course.tensor import Tensor
+from tinygrad_course.tensor import wrap
 
 from . import resume as state_file
 from .batches import ArrayBatches, LoaderBatches, arrays_of, batches_of, split
@@ -25,6 +25,7 @@ from .evaluate import casts_of, columns_of, eval_mode, evaluated
 from .history import History
 from .metrics import Loss, Metric, metrics_of
 from .progress import Progress, progress
+from .step import NotFinite, Step
 
 __all__ = ["Run", "fit"]
 
@@ -105,6 +106,7 @@ def fit(
     resume: bool | str = False,
     clip_norm: float | None = None,
     layout: str | None = None,
+    compile: bool | str = "auto",
 ) -> History:
     """Train a model.
 
@@ -140,6 +142,10 @@ def fit(
         clip_norm: the largest joint norm of the gradients; see `optim.clip_grad_norm_`.
         layout: "rows" or "columns", whether examples are rows or columns of X; by default that of
             the model's layers.
+        compile: "auto" takes the steps as a compiled program, see `tinygrad_course.compile`, when
+            the model can be; True insists on it; False takes them as they are written. The numbers
+            are the same up to rounding. A program keeps gradients to itself: afterwards ``.grad``
+            is None, unless a callback of your own may look at it.
 
     Returns:
         The `History`: the loss and the metrics of each epoch.
@@ -166,6 +172,8 @@ def fit(
         True
     """
     _check_counts(epochs, checkpoint_every)
+    if not isinstance(compile, bool) and compile != "auto":
+        raise ArgumentError(f"fit: got compile={compile!r}, expected True, False or 'auto'.")
     if clip_norm is not None:
         checked_number("fit", "clip_norm", clip_norm, least=0)
     columns = columns_of("fit", model, layout)
@@ -217,7 +225,10 @@ def fit(
     made = _optimizer(model, optimizer, lr)
     schedule = _scheduler(scheduler, made)
     run = Run(model, made, schedule, batches, listed, epochs, generator.seed)
-    trainer = _Trainer(run, judged, found, held, clip_norm, shown)
+    # Callbacks of the package look at no gradients.
+    grads = any(not type(c).__module__.startswith("tinygrad_course.") for c in listed)
+    step = Step(model, made, judged.function, clip_norm, compile, bool(found), grads)
+    trainer = _Trainer(run, judged, found, held, step, shown)
     for callback in listed:
         callback.run = run
         callback.on_train_begin()
@@ -250,14 +261,14 @@ class _Trainer:
         loss: Loss,
         metrics: dict[str, Metric],
         held: ArrayBatches | LoaderBatches | None,
-        clip_norm: float | None,
+        step: Step,
         shown: Progress,
     ) -> None:
         self.run = run
         self.loss = loss
         self.metrics = metrics
         self.held = held
-        self.clip_norm = clip_norm
+        self.step = step
         self.shown = shown
         # Only what is overridden is called in each batch.
         self.per_batch: list[Callable[[int, float], Any]] = [
@@ -290,60 +301,38 @@ class _Trainer:
 
     def _train(self) -> dict[str, float]:
         """Take one step per batch; return the averages."""
-        run, loss, metrics, clip_norm = self.run, self.loss, self.metrics, self.clip_norm
-        model, optimizer, function = run.model, run.optimizer, loss.function
+        run, metrics, step = self.run, self.metrics, self.step
+        means = self.loss.means
         showing = type(self.shown) is not Progress
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
         sums = dict.fromkeys(metrics, 0.0)
         total = 0.0
         seen = 0
         batch = 0
-        for inputs, target, number in run.batches:
+        for arrays, number in run.batches.arrays():
             batch += 1
-            prediction = model(*inputs)
-            J = function(prediction, target)
             try:
-                value = J._data.item()
-            except (AttributeError, ValueError):
-                _refuse_loss(J)
-                raise
-            if value - value != 0:  # true for NaN and for infinity
-                self._refuse_value(value, batch)
-            optimizer.zero_grad()
-            J.backward()
-            if clip_norm is not None:
-                clip_grad_norm_(parameters, clip_norm)
-            optimizer.step()
-            total += value * number if loss.means else value
+                value, prediction = step(*arrays)
+            except NotFinite as found:
+                self._refuse_value(found.value, batch)
+            total += value * number if means else value
             seen += number
-            for name, metric in metrics.items():
-                sums[name] += float(metric(prediction, target)) * number
+            if metrics:
+                target = wrap(arrays[-1])
+                for name, metric in metrics.items():
+                    sums[name] += float(metric(prediction, target)) * number
             for report in self.per_batch:
                 report(batch, value)
             if showing:
                 self.shown.batch(run.epoch, batch)
         averages = {name: value / seen for name, value in sums.items()}
-        return {"loss": total / seen if loss.means else total, **averages}
+        return {"loss": total / seen if means else total, **averages}
 
-    def _refuse_value(self, value: float, batch: int) -> None:
+    def _refuse_value(self, value: float, batch: int) -> NoReturn:
         raise AnomalyError(
             f"fit: the loss became {value} in epoch {self.run.epoch}, batch {batch} of "
             f"{len(self.run.batches)}; the step was not taken. Look for NaN in the data and lower "
             "the learning rate or pass clip_norm=1.0; `with tc.detect_anomaly():` around fit names "
             "the operation that makes the first NaN or Inf."
-        )
-
-
-def _refuse_loss(J: Any) -> None:
-    if not isinstance(J, Tensor):
-        raise DtypeError(
-            f"fit: the loss returned a {type(J).__name__}, expected a tensor. Compute it with "
-            "tensor operations, without .item() or .numpy(), so that it has a gradient."
-        )
-    if J._data.size != 1:
-        raise ShapeError(
-            f"fit: the loss returned a tensor of shape {J.shape}, expected one number. "
-            "Reduce it with .mean(), or leave out reduction='none'."
         )
 
 

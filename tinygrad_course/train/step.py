@@ -1,0 +1,200 @@
+"""One step of training: predict, compute the loss, differentiate, update.
+
+`Step` takes it as it is written here, or, when it can be, as a compiled program (see `compile`).
+Both leave the same: a step whose loss is NaN or infinite is not taken. A program learns the loss
+only with the update done; it goes back then to what it kept some steps ago, and comes again to the
+step before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_course.compiling import Compiled
+from tinygrad_course.errors import ArgumentError, DtypeError, ShapeError
+from tinygrad_course.optim import Optimizer, clip_grad_norm_
+from tinygrad_course.random import Generator, default_generator
+from tinygrad_course.tensor import Tensor, wrap
+
+__all__ = ["NotFinite", "Step"]
+
+Batch = tuple[Any, ...]
+# How many steps there may be to go back.
+KEPT = 64
+
+
+class NotFinite(Exception):
+    """The loss is NaN or infinite; the step was not taken."""
+
+    def __init__(self, value: float) -> None:
+        """Say which."""
+        super().__init__(value)
+        self.value = value
+
+
+class Step:
+    """Takes the steps of a run.
+
+    Args:
+        model, optimizer: what is trained, and how.
+        loss: a function of prediction and target.
+        clip_norm: the largest joint norm of the gradients, or None.
+        compiled: True, False, or "auto": if it can be.
+        predicts: whether predictions are asked for.
+        grads: whether someone may look at the gradients afterwards.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        optimizer: Optimizer,
+        loss: Callable[[Any, Any], Any],
+        clip_norm: float | None,
+        compiled: Any,
+        predicts: bool,
+        grads: bool,
+    ) -> None:
+        """Take no step yet."""
+        self.model = model
+        self.optimizer = optimizer
+        self.loss = loss
+        self.clip_norm = clip_norm
+        self.compiled = compiled
+        self.predicts = predicts
+        self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        self._fast: Compiled | None = Compiled(self._written(), grads=grads) if compiled else None
+        self._traced = 0
+        self._since: list[Batch] = []
+        self._kept: _Kept | None = None
+
+    def __call__(self, *batch: Any) -> tuple[float, Any]:
+        """Take a step on the arrays of a batch; return the loss and the prediction.
+
+        Raises:
+            NotFinite: the loss is NaN or infinite.
+        """
+        fast = self._fast
+        if fast is None:
+            return self._eager(batch)
+        since = self._since
+        if len(since) == KEPT or self._kept is None:
+            self._kept = _Kept(self.model, self.optimizer)
+            since.clear()
+        since.append(batch)
+        try:
+            result = fast(*batch)
+        except Exception:
+            if self.compiled is True:
+                raise
+            self._fast = None  # the function itself says what is wrong, if something is
+            return self._eager(batch)
+        if fast.traced != self._traced:
+            self._look(fast)
+        J, prediction = result if self.predicts else (result, None)
+        value: float = J._data.item()
+        if value - value != 0:
+            self._go_back()
+            return self._eager(batch)
+        return value, prediction
+
+    def _eager(self, batch: Batch) -> tuple[float, Any]:
+        *inputs, target = [wrap(x) for x in batch]
+        prediction = self.model(*inputs)
+        J = self.loss(prediction, target)
+        try:
+            value: float = J._data.item()
+        except (AttributeError, ValueError):
+            _refuse_loss(J)
+            raise
+        if value - value != 0:  # true for NaN and for infinity
+            raise NotFinite(value)
+        self.optimizer.zero_grad()
+        J.backward()
+        if self.clip_norm is not None:
+            clip_grad_norm_(self.parameters, self.clip_norm)
+        self.optimizer.step()
+        return value, prediction
+
+    def _written(self) -> Callable[..., Any]:
+        """Return the step as a function to compile."""
+        model, optimizer, loss = self.model, self.optimizer, self.loss
+        parameters, clip_norm, predicts = self.parameters, self.clip_norm, self.predicts
+
+        def step(*batch: Any) -> Any:
+            *inputs, target = [x if isinstance(x, Tensor) else wrap(x) for x in batch]
+            prediction = model(*inputs)
+            J = loss(prediction, target)
+            optimizer.zero_grad()
+            J.backward()
+            if clip_norm is not None:
+                clip_grad_norm_(parameters, clip_norm)
+            optimizer.step()
+            return (J, prediction) if predicts else J
+
+        return step
+
+    def _look(self, fast: Compiled) -> None:
+        """See whether there is a program."""
+        self._traced = fast.traced
+        if fast.reason:
+            if self.compiled is True:
+                raise ArgumentError(
+                    f"fit: got compile=True, but the step cannot be compiled: {fast.reason}. Pass "
+                    "compile='auto'."
+                )
+            self._fast = None
+
+    def _go_back(self) -> None:
+        """Undo the last step."""
+        assert self._kept is not None and self._fast is not None
+        self._kept.restore(self.optimizer)
+        for batch in self._since[:-1]:
+            self._fast(*batch)
+        self._since.clear()
+        self._kept = None
+
+
+class _Kept:
+    """What a step changes, as it was at some time."""
+
+    def __init__(self, model: Any, optimizer: Optimizer) -> None:
+        states = [*model.parameters(), *model.buffers()]
+        for group in optimizer.param_groups:
+            states += group["params"]
+        self.arrays = [(x, x._data.copy()) for x in dict.fromkeys(states)]
+        self.entries = {p: dict(entry) for p, entry in optimizer.state.items()}
+        for entry in self.entries.values():
+            self.arrays += [(x, x._data.copy()) for x in entry.values() if isinstance(x, Tensor)]
+        found = [g for m in model.modules() for g in vars(m).values() if isinstance(g, Generator)]
+        self.places = [(g, g.get_state()) for g in dict.fromkeys([default_generator, *found])]
+
+    def restore(self, optimizer: Optimizer) -> None:
+        """Make it so again."""
+        for x, array in self.arrays:
+            np.copyto(x._data, array)
+        for p, entry in optimizer.state.items():
+            before = self.entries.get(p)
+            if before is None:  # started since then
+                for x in entry.values():
+                    if isinstance(x, Tensor):
+                        x._data[...] = 0
+                before = {"step": 0}
+            entry["step"] = before["step"]
+        for generator, place in self.places:
+            generator.set_state(place)
+
+
+def _refuse_loss(J: Any) -> None:
+    if not isinstance(J, Tensor):
+        raise DtypeError(
+            f"fit: the loss returned a {type(J).__name__}, expected a tensor. Compute it with "
+            "tensor operations, without .item() or .numpy(), so that it has a gradient."
+        )
+    if J._data.size != 1:
+        raise ShapeError(
+            f"fit: the loss returned a tensor of shape {J.shape}, expected one number. "
+            "Reduce it with .mean(), or leave out reduction='none'."
+        )
