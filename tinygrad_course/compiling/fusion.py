@@ -7,7 +7,6 @@ sums. Only what others read is written to memory. What has no form in a loop is 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +19,8 @@ from . import loop_forms
 # A matrix product with more multiplications is left to BLAS, whose call costs a microsecond.
 SMALL_PRODUCT = 8192
 MOST_NODES = 48
+# The time to compile a function grows faster than its length.
+MOST_GROUPS = 40
 # In shorter rows, heavy functions had better not be computed row by row.
 SHORT_ROW = 64
 REDUCTIONS = ("sum", "amax", "amin")
@@ -70,6 +71,23 @@ def spread(strides: tuple[int, ...], shape: tuple[int, ...], wide: int) -> tuple
     return (0,) * (wide - len(shape)) + kept
 
 
+# Operations that read no more than the shape of the operands at these places.
+SHAPES_OF = {
+    "zeros_like": (0,),
+    "ones_like": (0,),
+    "bernoulli_mask": (0,),
+    "broadcast_like": (1,),
+    "reshape_like": (1,),
+    "place": (1,),
+}
+
+
+def read_by(node: GraphNode) -> list[int]:
+    """Return the inputs whose values an operation reads, not only their shape."""
+    passed = SHAPES_OF.get(node.op.name, ()) if node.op is not None else ()
+    return [i for k, i in enumerate(node.inputs) if k not in passed]
+
+
 class Fusion:
     """The groups of a lowered graph, in the order of computing.
 
@@ -89,7 +107,7 @@ class Fusion:
         self._readers: dict[int, list[int]] = {}
         for node in graph:
             if self.kinds[node.index] != "view":
-                for i in node.inputs:
+                for i in read_by(node):
                     self._readers.setdefault(self.root(i), []).append(node.index)
         self._state_of = {v: s for s, v in graph.updates}
         self.groups: list[Group] = []
@@ -161,8 +179,12 @@ class Fusion:
         memory = np.empty(max(root.size, 1), np.int8)  # never read or written
         seen = as_strided(memory[layout.offset :], x.shape, layout.strides)
         patterns = [_pattern(self.graph[i]) for i in others]
+        params = node.params
+        if node.op.name == "getitem" and not node.shape:
+            index = params["index"]
+            params = {"index": (*(index if isinstance(index, tuple) else (index,)), ...)}
         try:
-            made = node.op.forward(seen, *patterns, **node.params)
+            made = node.op.forward(seen, *patterns, **params)
         except (ValueError, IndexError, TypeError):
             return None
         if not isinstance(made, np.ndarray) or made.shape != node.shape:
@@ -176,7 +198,7 @@ class Fusion:
 
     def _place(self, node: GraphNode) -> None:
         kind = self.kinds[node.index]
-        depends = {self.group_of[r] for r in map(self.root, node.inputs) if r in self.group_of}
+        depends = {self.group_of[r] for r in map(self.root, read_by(node)) if r in self.group_of}
         state = self._state_of.get(node.index)
         if state is not None:  # written over the old value after all who read that
             before = [r for r in self.readers(state) if r in self.group_of]
@@ -230,7 +252,7 @@ class Fusion:
     def _joins(self, node: GraphNode, g: int) -> bool:
         """Return True when a node reads what a group computes place by place."""
         shape = self.groups[g].shape
-        for i in node.inputs:
+        for i in read_by(node):
             r = self.root(i)
             if self.group_of.get(r) == g and (i != r or self.graph[i].shape != shape):
                 return False
@@ -266,7 +288,11 @@ class Fusion:
         found: list[list[int]] = []
         for g, group in enumerate(self.groups):
             last = self.groups[found[-1][0]] if found else None
-            if last is not None and last.kind == group.kind == "loop":
+            if (
+                last is not None
+                and last.kind == group.kind == "loop"
+                and len(found[-1]) < MOST_GROUPS
+            ):
                 found[-1].append(g)
             else:
                 found.append([g])
@@ -276,8 +302,3 @@ class Fusion:
 def _pattern(node: GraphNode) -> Any:
     """Return an array of a node's shape that takes no memory."""
     return as_strided(np.zeros(1, np.int8), node.shape, (0,) * len(node.shape))
-
-
-def elements(shape: tuple[int, ...]) -> int:
-    """Return the number of elements of a shape."""
-    return math.prod(shape)

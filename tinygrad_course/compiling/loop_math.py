@@ -124,8 +124,8 @@ def smaller(a: Any, b: Any) -> Any:
 @_strict
 def sign_of(x: Any) -> Any:
     """−1, 0, 1 or NaN."""
-    up = x * 0 + 1 if x > 0 else x * 0
-    return x * 0 - 1 if x < 0 else up
+    y = (x > 0) * 1.0 - (x < 0) * 1.0
+    return x if x != x else y
 
 
 # --- float32 ------------------------------------------------------------------------------------

@@ -251,6 +251,8 @@ class _GroupWriter:
         found = loop_forms.form(self.graph, node)
         assert found is not None
         template, dtypes = found
+        if "{" not in template:
+            return template
         operands = [self._operand(i, dtype) for i, dtype in zip(node.inputs, dtypes, strict=True)]
         text = template.format(*operands)
         if node.dtype.kind in "iu" or loop_forms.narrows(node):

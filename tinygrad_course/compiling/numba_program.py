@@ -23,7 +23,7 @@ import numpy as np
 
 from ..graph import Graph, GraphNode
 from . import loop_forms
-from .fusion import Fusion
+from .fusion import Fusion, read_by
 from .loop_writer import LoopWriter, Names
 from .numpy_program import NumpyProgram
 from .plan import Plan
@@ -158,7 +158,7 @@ class NumbaProgram:
         for group in self.fusion.groups:
             if group.kind == "loop":
                 for i in group.nodes:
-                    found |= {self.fusion.root(x) for x in self.graph[i].inputs}
+                    found |= {self.fusion.root(x) for x in read_by(self.graph[i])}
         return found & set(self.arguments)
 
     def _function(self, name: str, given: list[int], writer: LoopWriter) -> str:
@@ -203,16 +203,13 @@ class NumbaProgram:
     def _like(self, i: int) -> str:
         """Return an array of the shape of a node, for those that read no more than that."""
         name = f"{self.names[i]}_shape"
-        self.bound[name] = np.broadcast_to(np.zeros(1, self.graph[i].dtype), self.graph[i].shape)
+        self.bound[name] = np.broadcast_to(np.zeros((), self.graph[i].dtype), self.graph[i].shape)
         return name
 
     def _write_call(self, node: GraphNode) -> None:
         assert node.op is not None
-        like = node.op.like
-        operands = [
-            self._like(i) if name in like else self._array(i)
-            for i, name in zip(node.inputs, _input_names(node), strict=True)
-        ]
+        read = read_by(node)
+        operands = [self._array(i) if i in read else self._like(i) for i in node.inputs]
         name = self.names[node.index]
         comment = f"  # {node.name}" if node.name and not node.anonymous else ""
         if node.index in self._memory.fresh:
@@ -318,13 +315,6 @@ class NumbaProgram:
 
 
 _COMPUTED = ("loop", "reduce", "product", "call")
-
-
-def _input_names(node: GraphNode) -> list[str]:
-    assert node.op is not None
-    if node.op.variadic:
-        return [f"{node.op.inputs[0]}[{k}]" for k in range(len(node.inputs))]
-    return list(node.op.inputs[: len(node.inputs)])
 
 
 def _copying(function: Callable[..., Any], strange: list[tuple[Any, Any]]) -> Callable[..., Any]:
