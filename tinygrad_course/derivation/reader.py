@@ -21,6 +21,7 @@ import numpy as np
 from .. import errors
 from ..op import COMPARISON, JUXTAPOSITION, PRODUCT, REGISTRY, SUM, UNARY, Op, find
 
+LOGIC = COMPARISON - 1  # and, or: equations put their operands in brackets, but need not
 SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"
 
 _INFIX = {
@@ -29,11 +30,10 @@ _INFIX = {
     **{"mod": ("remainder", PRODUCT), "·": ("inner", PRODUCT)},
     **{"==": ("eq", COMPARISON), "!=": ("ne", COMPARISON), "<": ("lt", COMPARISON)},
     **{"<=": ("le", COMPARISON), ">": ("gt", COMPARISON), ">=": ("ge", COMPARISON)},
-    **{"and": ("logical_and", COMPARISON), "or": ("logical_or", COMPARISON)},
-    **{"xor": ("logical_xor", COMPARISON)},
-    **{"&": ("bitwise_and", COMPARISON), "|": ("bitwise_or", COMPARISON)},
+    **{"and": ("logical_and", LOGIC), "or": ("logical_or", LOGIC), "xor": ("logical_xor", LOGIC)},
+    **{"&": ("bitwise_and", LOGIC), "|": ("bitwise_or", LOGIC)},
 }
-_PREFIX = {"-": ("neg", UNARY), "~": ("bitwise_not", UNARY), "not ": ("logical_not", SUM)}
+_PREFIX = {"-": ("neg", UNARY), "~": ("bitwise_not", UNARY), "not ": ("logical_not", COMPARISON)}
 _BARS = {"|": "abs", "‖": "norm2"}
 # Words for values; names that equations give to operations with more than one way to be written.
 _WORDS: dict[str, Any] = {"inf": np.inf, "nan": np.nan, "np.inf": np.inf, "np.nan": np.nan}
@@ -202,10 +202,11 @@ def _goes_on(character: str) -> bool:
 def _apply(op: Op, operands: list[Any], params: dict[str, Any]) -> Any:
     if op.name == "matrix_product" and any(np.ndim(x) == 0 for x in operands):
         op = find("mul")  # side by side with a number
+    operands = [np.asarray(x) for x in operands]
     if not op.name.startswith(_LOGICAL):
-        operands = [x * 1.0 if np.asarray(x).dtype == np.bool_ else x for x in operands]
+        operands = [x * 1.0 if x.dtype == np.bool_ else x for x in operands]
     if op.name == "pow":  # integers have no negative powers
-        operands = [np.asarray(x, np.float64) for x in operands]
+        operands = [x.astype(np.float64) for x in operands]
     with np.errstate(all="ignore"):
         return op.forward(*operands, **{**op.defaults, **params})
 
@@ -259,7 +260,7 @@ class _Parser:
 
     def whole(self) -> None:
         """Read an expression up to the end of the text."""
-        self.expression(COMPARISON)
+        self.expression(LOGIC)
         self.skip()
         if self.at < len(self.text):
             self.fail(f"{self.text[self.at]!r} does not continue the expression")
@@ -286,7 +287,7 @@ class _Parser:
             return "div", PRODUCT, 1
         if re.match(r" [^\s)\],=+*/<>]", after):
             return "matrix_product", JUXTAPOSITION, 1
-        return "", COMPARISON - 1, 0
+        return "", LOGIC - 1, 0
 
     def operand(self) -> None:
         """Read a sign and what follows, or an atom with what is attached to it: x², Xᵀ, x[0]."""
@@ -337,11 +338,11 @@ class _Parser:
             value = float(text) if set(text) & set(".e") else int(text)
             return self.emit(None, 0, value, column)
         if self.accept("("):
-            self.expression(COMPARISON)
+            self.expression(LOGIC)
             return self.expect(")")
         for bar, name in _BARS.items():
             if self.accept(bar):
-                self.expression(COMPARISON)
+                self.expression(LOGIC)
                 self.expect(bar)
                 return self.emit(name, 1, {}, column)
         self.named()
@@ -385,7 +386,7 @@ class _Parser:
                 params["index"], more = self.subscript()
                 count += more
             else:
-                self.expression(COMPARISON)
+                self.expression(LOGIC)
                 count += 1
             if op.name == "assign_view" and count == 3:  # which part, as a view of the whole
                 params = {"view": self.program[-1][0], "view_params": self.program[-1][2]}
@@ -430,7 +431,7 @@ class _Parser:
                 if isinstance(index[-1], str):
                     index[-1] = int(index[-1])
             else:
-                self.expression(COMPARISON)
+                self.expression(LOGIC)
                 index.append("array")
                 arrays += 1
             if not self.text.startswith("]", self.at):

@@ -8,7 +8,9 @@ the cancellations that courses do on paper are done (dZ = A − Y). The original
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -326,6 +328,20 @@ class Simplifier:
                     "values."
                 )
                 return r.make("sub", r.number(1), other)
+            if _are_negative_labels(node):
+                return r.make("neg", self._data_leaf(self._labels_of(node)))
+        return self._data_leaf(node)
+
+    def _labels_of(self, node: GraphNode) -> GraphNode:
+        """Return the labels Y of data −Y, as −Y * log(A) makes them outside the graph."""
+        taken = {n.name for n in self.original}
+        stem = "Y" if len(node.shape) > 1 else "y"
+        name = next(y for y in (stem, f"{stem}2", f"{node.name}_labels") if y not in taken)
+        self._recognised.append(f"-{name} was computed outside the graph, and is known by its values.")
+        return replace(node, name=name, value=-np.asarray(node.value))
+
+    def _data_leaf(self, node: GraphNode) -> int:
+        r = self.rewriter
         # An axis of length 1 is one example only where nothing counts more.
         axes = self._sizes.axes[node.index]
         many = "m" in self._sizes.symbols() and self._sizes.symbols()["m"] > 1
@@ -576,6 +592,13 @@ def _values(value: Any) -> Any:
     """Return something hashable that is equal for equal arrays."""
     array = np.ascontiguousarray(np.asarray(value, np.float64) + 0.0)  # -0 is 0
     return array.shape, array.tobytes()
+
+
+def _are_negative_labels(node: GraphNode) -> bool:
+    """Return True for unnamed data of the values 0 and −1."""
+    value = np.asarray(node.value)
+    unnamed = re.fullmatch(r"[XxYy]\d*", node.name) is not None
+    return unnamed and _varies(value) and bool(((value == 0) | (value == -1)).all())
 
 
 def _varies(value: Any) -> bool:

@@ -279,6 +279,11 @@ def _first(s: Sizes, inputs: list[Axes], params: Any, shape: Any) -> Sequence[in
     return inputs[0]
 
 
+def _assigned(s: Sizes, inputs: list[Axes], params: Any, shape: Any) -> Sequence[int]:
+    s.broadcast(inputs)
+    return inputs[0]
+
+
 def _like(s: Sizes, inputs: list[Axes], params: Any, shape: Any) -> Sequence[int]:
     """The second input is the pattern of the shape."""
     return inputs[1]
@@ -494,7 +499,7 @@ _RULES: dict[str, Rule] = {
     "getitem": _select,
     "place": _pattern,
     "setitem": _first,
-    "assign": _first,
+    "assign": _assigned,
     "assign_view": _first,
     "take_along_axis": _along,
     "gather_along": _along,

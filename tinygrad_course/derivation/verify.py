@@ -267,9 +267,11 @@ def _consistent(d: Derivation, leaves: Values) -> Values:
         name = r.nodes[i].name
         leaves[name] = leaves[name] / leaves[name].sum(axis=axis, keepdims=True)
     for node in s.original:
-        if node.name in leaves and r.nodes[s.new.get(node.index, 0)].op is not None:
-            (_, other) = r.inputs(s.new[node.index])  # data of the values 1 − Y
-            leaves[node.name] = 1 - leaves[r.nodes[other].name]
+        index = s.new.get(node.index, 0)
+        if node.name in leaves and r.is_op(index, "neg"):  # data of the values −Y
+            leaves[r.nodes[r.inputs(index)[0]].name] = -leaves[node.name]
+        elif node.name in leaves and r.is_op(index, "sub"):  # data of the values 1 − Y
+            leaves[node.name] = 1 - leaves[r.nodes[r.inputs(index)[1]].name]
     return leaves
 
 

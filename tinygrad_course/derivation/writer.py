@@ -19,7 +19,7 @@ import numpy as np
 
 from .. import errors, naming
 from ..graph import GraphNode
-from ..op import ATOM, JUXTAPOSITION, POWER, PRODUCT, SUM, UNARY
+from ..op import ATOM, JUXTAPOSITION, POWER, PRODUCT, SUM, UNARY, find
 
 if TYPE_CHECKING:
     from .lines import Derivation, Line
@@ -390,8 +390,17 @@ def _sum(w: Writer, node: GraphNode) -> Written | None:
     return f"{w.bracket(first, SUM)} - {second[0][1:]}", SUM
 
 
+def _assigned(w: Writer, node: GraphNode) -> Written | None:
+    """What replaces all of a tensor is repeated to its shape."""
+    old, new = node.inputs
+    if w.form == "numpy" or w.d.sizes.same(old, new):
+        return None
+    return find("broadcast_like").spell(w.form, [w.operand(new)[0], w.operand(old)[0]]), ATOM
+
+
 _SPECIAL = {
     "add": _sum,
+    "assign": _assigned,
     "count": _count,
     "mul": _product,
     "div": _quotient,
