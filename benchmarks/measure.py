@@ -28,7 +28,7 @@ def interleave(steps: Steps, seconds: float, rounds: int = 10) -> dict[str, floa
     gc.collect()
     for _ in range(rounds):
         for name, step in steps.items():
-            time.sleep(PAUSE)
+            time.sleep(min(PAUSE, seconds / rounds))
             step()
             count = max(1, round(SAMPLE / timed(step, 1)))
             end = time.perf_counter() + seconds / rounds

@@ -160,13 +160,14 @@ def elementwise(n: int, found: Mapping[str, Any]) -> list[str]:
 def coffee(epochs: int, found: Mapping[str, Any]) -> list[str]:
     """Return the table of the coffee lab."""
     seconds: Mapping[str, float] = found["seconds"]
+    spent = f"{epochs} epochs" if epochs > 1 else "1 epoch"
     base = seconds.get("PyTorch")
     rows = [
         [name, short(s), ratio(s, base), f"{found['losses'][name]:.4f}"]
         for name, s in seconds.items()
     ]
     return [
-        f"## The coffee lab, {found['examples']:,} examples, {epochs} epochs, one thread",
+        f"## The coffee lab, {found['examples']:,} examples, {spent}, one thread",
         "",
         "2-3-1, batches of 32 in a new order in every epoch, Adam; from the arrays to the trained "
         "model, compiling included. All visit the examples in the same order.",

@@ -117,7 +117,8 @@ def header() -> list[str]:
         "The libraries of a row take turns in one process (but JAX with synchronous dispatch, a "
         "setting of the whole process); medians. Machines differ: read the ratios. All do the same "
         "mathematics in float32 on the same batch, gradients and update included, and a row stops "
-        "with an error unless all give the same losses.",
+        "with an error unless all give the same losses. One thread is one core, to which the "
+        "process is bound.",
         "",
     ]
 
