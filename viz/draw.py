@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tinygrad_course.compiling import Compiled
 from tinygrad_course.errors import ArgumentError, DtypeError
 from tinygrad_course.graph import Graph, GraphNode
 from tinygrad_course.tensor import Tensor
@@ -72,7 +73,7 @@ def draw(
     alone. The same program gives the same text, byte for byte.
 
     Args:
-        tensor_or_graph: A tensor, several, or a `tinygrad_course.Graph`.
+        tensor_or_graph: A tensor, several, a `tinygrad_course.Graph`, or a compiled function.
         backward: Whether to draw how derivatives flow back; the tensor must then be a scalar.
         values: "auto" writes out numbers and small arrays, True the beginning of any array, False
             nothing.
@@ -163,6 +164,8 @@ def _check_options(values: Any, direction: Any, style: Any, depth: Any, max_node
 
 
 def _graph(source: Any, backward: bool, depth: int | None, max_nodes: int) -> Graph:
+    if isinstance(source, Compiled):
+        return source.graph
     if isinstance(source, Graph):
         return source
     several = isinstance(source, (list, tuple)) and all(isinstance(y, Tensor) for y in source)

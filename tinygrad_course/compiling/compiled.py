@@ -9,6 +9,7 @@ traced again. What no program can do is left to the function itself, and `explai
 from __future__ import annotations
 
 import functools
+import importlib.util
 import inspect
 from collections import OrderedDict
 from collections.abc import Callable
@@ -250,9 +251,75 @@ def _times(count: int) -> str:
 def compile(
     f: Callable[..., Any] | None = None, backend: str = "auto", *, grads: bool = False
 ) -> Any:
-    """Return a function that does the same as `f`, as one program without overhead."""
+    """Return a function that does the same as `f`, as one program without overhead.
+
+    The first call with arguments of given shapes records what `f` does, forward, backward and
+    update, simplifies it, and writes it out as NumPy calls on arrays that are made once. Later
+    calls run that. The result behaves as `f`: parameters, moments, running statistics and random
+    streams are read and written where they are, so that compiled and plain calls can be mixed.
+    Results agree to rounding. Use it on a whole training step (see the example), on a loss or on a
+    prediction; as a decorator, also of methods; or on a model: ``tc.compile(model)``.
+
+    What a program takes for granted is looked at before each run. These make another program, each
+    of which is kept (up to 16, and as many for the same shapes): arguments of another shape or
+    dtype, another number or object as argument; ``train()`` and ``eval()``; a setting of a module;
+    an option of an optimizer, while its learning rate, which schedulers change, is read anew in
+    each call; ``requires_grad``; another value of a variable that `f` reads. Arrays that were
+    replaced (``p.data = …``, ``load_state_dict``, ``model.to(dtype)``) are found where they are.
+
+    What no program can repeat is left to `f` itself, and ``explain()`` says why: hooks; random
+    numbers that are drawn without an operation; variables and lists that `f` changes, or a
+    scheduler's ``step()`` inside it; inputs that share memory with what `f` changes; a graph of
+    more than 20,000 operations. ``print`` and other effects that Python does not show happen while
+    recording, not in each run.
+
+    Gradients: where `f` calls ``backward()`` alone, they are left in, or added to, ``.grad``, as
+    without compiling. Where `f` forgets old gradients first and then uses the new ones up in a
+    step, they stay inside, and ``.grad`` is None afterwards.
+
+    A result that is one number and depends on something that requires grad can be differentiated:
+    by ``backward()``, `tc.grad`, `tc.gradcheck`. The program then computes the derivatives as well.
+
+    Args:
+        f: a function of tensors and arrays, also in lists, tuples and dictionaries, and of numbers,
+            modules and other objects; it returns tensors, or nothing.
+        backend: "numpy" needs nothing else. "numba" fuses what goes element by element into loops
+            of machine code, and needs the extra ``jit``. "auto" chooses.
+        grads: leave gradients in ``.grad`` also after a step that uses them up.
+
+    Returns:
+        The compiled function; ``.source`` is its program, ``.graph`` the graph it computes,
+        ``.explain()`` a summary.
+
+    Raises:
+        TraceError: when called: `f` depends on the value of a tensor (``if x > 0``, ``.item()``),
+            or uses an array that may differ from call to call. Nothing has changed then.
+        ArgumentError: an unknown backend. DtypeError: `f` is not callable.
+        MissingDependencyError: numba is asked for by name and is not installed.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import nn, optim
+        >>> model = nn.Dense(2, 1)
+        >>> loss, sgd = nn.MSELoss(), optim.SGD(model.parameters(), lr=0.1)
+        >>> @tc.compile
+        ... def step(X, Y):
+        ...     J = loss(model(X), Y)
+        ...     sgd.zero_grad()
+        ...     J.backward()
+        ...     sgd.step()
+        ...     return J
+        >>> X, Y = tc.tensor([[1.0, 0.0], [0.0, 1.0]]), tc.tensor([[2.0], [3.0]])
+        >>> costs = [step(X, Y).item() for _ in range(300)]
+        >>> costs[-1] < 1e-6 * costs[0], step.traced
+        (True, 1)
+    """
     if backend not in BACKENDS:
-        raise errors.ArgumentError(f"compile: backend must be one of {BACKENDS}, got {backend!r}.")
+        raise errors.ArgumentError(
+            f"compile: got backend={backend!r}, expected one of {', '.join(BACKENDS)}."
+        )
+    if backend == "numba" and importlib.util.find_spec("numba") is None:
+        raise errors.missing("numba", "compile(backend='numba')", "jit")
     if f is None:
         return functools.partial(compile, backend=backend, grads=grads)
     if not callable(f):

@@ -59,6 +59,7 @@ class Guards:
         self.hooked = False
         self._places: list[_Place] = []
         self._seen: dict[int, Any] = {}
+        self._functions: set[Any] = set()
         self._streams: list[tuple[Any, Any]] = []
         self._roots: list[Any] = []
         self.seen = -1
@@ -101,8 +102,9 @@ class Guards:
         if not isinstance(f, FunctionType):
             self.value(f, called)
             return
-        if self._is_known(f):
+        if f in self._functions:
             return
+        self._functions.add(f)
         self.numbers.update(_numbers(f.__code__.co_consts))
         for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
             try:

@@ -61,6 +61,29 @@ def leaves_of(values: Any) -> Iterator[Any]:
             yield from leaves_of(value.values())
 
 
+def others_of(values: Any) -> Iterator[Any]:
+    """Yield what is no tensor and no array among arguments."""
+    for value in values:
+        if isinstance(value, (list, tuple)):
+            yield from others_of(value)
+        elif isinstance(value, dict):
+            yield from others_of(value.values())
+        elif not isinstance(value, (Tensor, *ARRAYS)):
+            yield value
+
+
+class Traced(Run):
+    """A traced call that may also have computed nothing."""
+
+    computed = True
+
+    def _check_outputs(self) -> None:
+        try:
+            super()._check_outputs()
+        except errors.TraceError:
+            self.computed = False
+
+
 class Eager:
     """In the place of a program where there can be none: calls the function itself.
 
@@ -121,9 +144,8 @@ class Specialised:
         self._made_for: Any = None
         self.guards = Guards()
         self.guards.function(f)
-        for value in args:
-            if not isinstance(value, (Tensor, *ARRAYS)):
-                self.guards.value(value, "an argument")
+        for value in others_of(args):
+            self.guards.value(value, "an argument")
         given = list(leaves_of(args))
         self.reachable = set(self.guards.tensors)
         self.pins = [
@@ -138,12 +160,16 @@ class Specialised:
         program = Inputs(f, args, None)
         self.journal = journal = Journal()
         try:
-            run = Run(program, journal=journal, graded=graded & RECORD_GRAD, watched=watched)
+            run = Traced(program, journal=journal, graded=graded & RECORD_GRAD, watched=watched)
         except Exception:
             self._undo()
             raise
         self.result = run.result
-        self.reason = self._why_not(program, given, draws) or self._differentiable(run)
+        self.reason = (
+            self._why_not(program, given, draws)
+            or ("" if run.computed else "it returns what it did not compute from tensors")
+            or self._differentiable(run)
+        )
         if not self.reason:
             self._make(run, program, given, grads, backend)
         del self.journal, self._before, self._draws
