@@ -156,6 +156,8 @@ def _marks(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
     classes = r.nodes[x].shape[axis]
     labels = r.make("remove_axes", index, axis=(axis,))
     marks = r.make("one_hot", labels, classes=classes, axis=axis - r.ndim(x))
+    if r.exact_dtypes and r.nodes[marks].dtype != r.nodes[x].dtype:
+        marks = r.make("cast", marks, dtype=str(r.nodes[x].dtype))
     return r.scaled(c, marks)
 
 
@@ -167,8 +169,9 @@ def _sum_of_labels(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int 
     if not isinstance(axis, int) or r.ndim(x) == 0:
         return None
     ndim = r.ndim(x)
-    if r.is_op(x, "one_hot"):
-        if r.params(x)["axis"] % ndim != axis % ndim:
+    marks = r.inputs(x)[0] if r.is_op(x, "cast") else x
+    if r.is_op(marks, "one_hot"):
+        if r.params(marks)["axis"] % ndim != axis % ndim:
             return None
     elif not _sums_to_one(r, x, axis):
         return None
@@ -187,3 +190,47 @@ def _sums_to_one(r: Rewriter, x: int, axis: int) -> bool:
     if x not in r.assumed:
         r.assumed[x] = axis
     return True
+
+
+# --- the sigmoid by hand ------------------------------------------------------------------------
+
+
+@rule("div")
+def _sigmoid(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    """1 / (1 + exp(−z)) is σ(z)."""
+    top, bottom = inputs
+    if r.exact_dtypes or r.keeps_steps or not r.is_number(top, 1):
+        return None
+    e = _added_to_one(r, bottom)
+    if e is None or not r.is_op(e, "exp") or not r.is_op(r.inputs(e)[0], "neg"):
+        return None
+    return r.make("sigmoid", *r.inputs(r.inputs(e)[0]))
+
+
+@rule("mul", backward=True)
+def _slope_of_sigmoid(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    """g a / (1 + e) · e = g · a (1 − a), where a is 1 / (1 + e)."""
+    for x, e in (inputs, inputs[::-1]):
+        if not r.is_op(e, "exp") or not r.is_op(r.inputs(e)[0], "neg") or not r.is_op(x, "div"):
+            continue
+        if r.exact_dtypes or r.keeps_steps:
+            return None
+        top, bottom = r.inputs(x)
+        if _added_to_one(r, bottom) != e:
+            continue
+        a = r.make("sigmoid", *r.inputs(r.inputs(e)[0]))
+        slope = r.make("mul", a, r.make("sub", r.number(1), a))
+        if top == a:
+            return slope
+        if r.is_op(top, "mul") and a in r.inputs(top):
+            first, second = r.inputs(top)
+            return r.make("mul", first if second == a else second, slope)
+    return None
+
+
+def _added_to_one(r: Rewriter, x: int) -> int | None:
+    """Return e of 1 + e."""
+    if not r.is_op(x, "add"):
+        return None
+    one, e = r.inputs(x)
+    return e if r.is_number(one, 1) else one if r.is_number(e, 1) else None
