@@ -122,6 +122,15 @@ def logistic_with_logits() -> Tensor:
 
 
 @model
+def sigmoid_by_hand() -> Any:
+    Z, Y = logit()
+    Z.name = "Z"
+    A = 1 / (1 + np.exp(-Z))
+    A.name = "A"
+    return -np.mean(Y * np.log(A) + (1 - Y) * np.log(1 - A))
+
+
+@model
 def logistic_with_vector() -> Tensor:
     X, Y = data()
     w = tc.tensor([0.5, -0.3], requires_grad=True, name="w")

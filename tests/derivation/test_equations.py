@@ -191,7 +191,9 @@ def test_welch_is_his():
     ]
 
 
-@pytest.mark.parametrize("name", ["logistic_by_hand", "logistic", "logistic_with_logits"])
+@pytest.mark.parametrize(
+    "name", ["logistic_by_hand", "sigmoid_by_hand", "logistic", "logistic_with_logits"]
+)
 def test_logistic_regression_has_the_courses_gradients_however_the_cost_is_written(name):
     backward = ["dZ = A - Y", "dw = (1/m) X dZᵀ"]
     backward += ["db = (1/m) np.sum(dZ, axis=1, keepdims=True)"]
@@ -259,11 +261,30 @@ def test_micrograds_example_has_its_numbers():
     assert numbers["dg/db"] == pytest.approx(645.5773, abs=5e-4)
 
 
+def test_a_value_used_twice_by_one_operation():
+    """d(sin(x²)/x)/dx = 2 cos(x²) − sin(x²)/x²."""
+    (x,) = models.scalars(x=2.0)
+    found = tc.equations((x * x).sin() / x)
+    assert found.backward[-1] == "dJ/dx = 2 dJ/du x - J / x"
+    assert values_in(found)["dJ/dx"] == pytest.approx(2 * np.cos(4) - np.sin(4) / 4, abs=1e-5)
+
+
 def test_every_step_of_numbers_is_a_line_also_when_it_repeats_another():
     (a,) = models.scalars(a=2.0)
     found = tc.equations((a * a) * (a * a))
     assert found.forward == ["u = a²", "v = a²", "J = u v"]
     assert values_in(found)["dJ/da"] == 32
+
+
+def test_one_element_of_a_vector():
+    """The derivative of −log softmax(x)[1] is softmax(x) less a 1 in place 1."""
+    x = tc.tensor([1.0, 2.0, 3.0], requires_grad=True, name="x", dtype=tc.float64)
+    found = tc.equations(-tc.log_softmax(x, 0)[1])
+    assert found.cost == ["J = -u[1, ...]"]
+    x.detach()
+    (line,) = [x for x in found.derivation.lines if x.name == "dx"]
+    value = found.derivation.evaluate()[line.name]
+    np.testing.assert_allclose(value, tc.softmax(x, 0).detach().numpy() - [0, 1, 0], rtol=1e-12)
 
 
 # --- steps and shapes ---------------------------------------------------------------------------

@@ -11,6 +11,7 @@ numbers, as on slides, every step has a line.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -209,10 +210,17 @@ class Derivation:
 
     def _number_lines(self) -> None:
         """Count the lines that no name fits as g1, g2, …."""
-        rest = [n for n in self.graph if n.is_backward and _COUNTED.fullmatch(n.name)]
-        names = sorted((n.name for n in rest), key=lambda name: int(name[1:]))
+        shown = set(self._names.values())
+        rest = []
+        for node in self.graph:
+            of = None if node.grad_of is None else self.graph[node.grad_of]
+            unknown = of is not None and of.op is not None and of.name not in shown
+            if node.is_backward and (_COUNTED.fullmatch(node.name) or unknown and node.anonymous):
+                rest.append(node)
         rest.sort(key=lambda n: (n.index not in self._names, n.index))
-        for node, name in zip(rest, names, strict=True):
+        names = {n.name for n in self.graph} - {n.name for n in rest}
+        free = (name for k in itertools.count(1) if (name := f"g{k}") not in names)
+        for node, name in zip(rest, free, strict=False):
             node.name = name
             if node.index in self._names:
                 self._names[node.index] = name

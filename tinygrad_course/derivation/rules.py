@@ -363,11 +363,11 @@ def _picked_by_labels(r: Rewriter, op: str, inputs: Inputs, params: Params) -> i
 
 @rule("add", "sub", backward=True)
 def _like_terms(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
-    """(x + a) + a = x + 2 a, and a + (a + x) = 2 a + x."""
+    """(x + a) + a = x + 2 a, and a + (a − x) = 2 a − x."""
     x, y = inputs
     if r.is_op(x, "add", "sub"):
         total, term, sign = x, y, -1 if op == "sub" else 1
-    elif op == "add" and r.is_op(y, "add"):
+    elif op == "add" and r.is_op(y, "add", "sub"):
         total, term, sign = y, x, 1
     else:
         return None

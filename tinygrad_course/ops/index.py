@@ -82,7 +82,7 @@ def _select(x: Any, *arrays: Any, index: Any = ()) -> Any:
 
 
 def _place_forward(g: Any, pattern: Any, *arrays: Any, index: Any = ()) -> Any:
-    out = np.zeros(np.shape(pattern), dtype=g.dtype)
+    out = np.zeros(np.shape(pattern), dtype=np.asarray(g).dtype)
     if not arrays:
         out[index] = g
     elif all(np.asarray(a).dtype.kind == "b" for a in arrays) and len(arrays) == 1:
