@@ -167,6 +167,7 @@ def _norm(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
     return r.make("sqrt", r.make("sum", r.make("mul", x[0], x[0]), **p))  # type: ignore[no-any-return]
 
 
+MOST_TERMS = 1 << 13
 # Σ a b over all elements: one call, and no array for the products.
 PRODUCT_SUM = Op(
     "sum of products", np.vdot, inputs=("a", "b"), kind="linalg", numpy="np.vdot({a}, {b})"
@@ -200,7 +201,11 @@ def _total(r: Any, i: int) -> int | None:
         return r.make("neg", r.make("sum", *r.inputs(i)))  # type: ignore[no-any-return]
     if r.is_op(i, "mul"):
         a, b = r.inputs(i)
-        if r.nodes[a].shape == r.nodes[b].shape and r.nodes[a].dtype == r.nodes[b].dtype:
+        # BLAS adds up in the precision of its operands, term by term: for large arrays NumPy's
+        # pairwise sum is much more exact.
+        small = r.nodes[i].size <= (MOST_TERMS if r.nodes[i].dtype.itemsize < 8 else 1 << 20)
+        same = r.nodes[a].shape == r.nodes[b].shape and r.nodes[a].dtype == r.nodes[b].dtype
+        if small and same:
             return r.emit(PRODUCT_SUM, (a, b), {})  # type: ignore[no-any-return]
     if r.is_op(i, "add", "sub"):
         op = r.nodes[i].op
@@ -274,6 +279,20 @@ def _log_softmax(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
 
 def _below_top(r: Any, x: int, axis: int) -> int:
     return r.make("sub", x, r.make("amax", x, axis=axis, keepdims=True))  # type: ignore[no-any-return]
+
+
+@lowering("one_hot")
+def _one_hot(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int | None:
+    """Where the class numbers, laid along the axis, equal the label."""
+    index = r.nodes[x[0]]
+    if index.dtype.kind not in "iu":
+        return None
+    ndim = len(index.shape) + 1
+    axis = p["axis"] % ndim
+    numbers = np.arange(p["classes"], dtype=index.dtype)
+    laid = r.array(numbers.reshape((-1,) + (1,) * (ndim - 1 - axis)))
+    same = r.make("eq", r.make("insert_axes", *x, axis=(axis,)), laid)
+    return r.make("cast", same, dtype="float64")  # type: ignore[no-any-return]
 
 
 # --- losses -------------------------------------------------------------------------------------

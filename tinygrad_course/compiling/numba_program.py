@@ -232,6 +232,9 @@ class NumbaProgram:
         assert node.op is not None
         made = f"{node.op.name}_{node.index}"
         self.bound[made] = node.op.forward
+        if node.op.name == "take_along_axis":
+            self.bound[made] = _picking(self.graph[node.inputs[0]].shape, node.params["axis"])
+            return f"{made}({', '.join(operands)})"
         parts = list(operands)
         for key, value in node.params.items():
             literal = repr(value)
@@ -315,6 +318,18 @@ class NumbaProgram:
 
 
 _COMPUTED = ("loop", "reduce", "product", "call")
+
+
+def _picking(shape: tuple[int, ...], axis: int) -> Callable[..., Any]:
+    """Return np.take_along_axis for arrays of a shape: the places on the other axes are fixed."""
+    axis %= len(shape)
+    places: list[Any] = list(np.ogrid[tuple(map(slice, shape))])
+    before, after = tuple(places[:axis]), tuple(places[axis + 1 :])
+
+    def pick(x: Any, index: Any) -> Any:
+        return x[(*before, index, *after)]
+
+    return pick
 
 
 def _copying(function: Callable[..., Any], strange: list[tuple[Any, Any]]) -> Callable[..., Any]:
