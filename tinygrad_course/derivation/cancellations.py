@@ -209,7 +209,7 @@ def _sigmoid(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None
 
 @rule("mul", backward=True)
 def _slope_of_sigmoid(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
-    """g a / (1 + e) · e = g · a (1 − a), where a is 1 / (1 + e)."""
+    """Write g a / (1 + e) · e as g · a (1 − a), where a is 1 / (1 + e)."""
     for x, e in (inputs, inputs[::-1]):
         if not r.is_op(e, "exp") or not r.is_op(r.inputs(e)[0], "neg") or not r.is_op(x, "div"):
             continue
