@@ -123,8 +123,28 @@ def test_no_two_operations_are_called_alike():
 
 # --- brackets -------------------------------------------------------------------------------------
 
-UNARY = ["neg", "square", "sqrt", "abs", "exp", "tanh", "reciprocal", "bitwise_not", "matrix_transpose"]
-BINARY = ["add", "sub", "mul", "div", "maximum", "matrix_product", "remainder", "floor_divide", "gt"]
+UNARY = [
+    "neg",
+    "square",
+    "sqrt",
+    "abs",
+    "exp",
+    "tanh",
+    "reciprocal",
+    "bitwise_not",
+    "matrix_transpose",
+]
+BINARY = [
+    "add",
+    "sub",
+    "mul",
+    "div",
+    "maximum",
+    "matrix_product",
+    "remainder",
+    "floor_divide",
+    "gt",
+]
 trees = st.recursive(
     st.sampled_from(["p", "q", "r"]),
     lambda inner: st.one_of(
@@ -158,7 +178,9 @@ def is_logical(tree: Any) -> bool:
     """~ is for booleans, all else for numbers."""
     if isinstance(tree, str):
         return True
-    if tree[0] == "bitwise_not" and (isinstance(tree[1], str) or tree[1][0] not in ("gt", "bitwise_not")):
+    if tree[0] == "bitwise_not" and (
+        isinstance(tree[1], str) or tree[1][0] not in ("gt", "bitwise_not")
+    ):
         return False
     return all(is_logical(part) for part in tree[1:])
 

@@ -80,14 +80,13 @@ def losses(m: int, layout: str, reduction: str) -> Iterator[tuple[str, Tensor]]:
     ]  # fmt: skip
     for more in options:
         model = data.network(3, 5, 4)
-        yield f"CE {list(more)}", nn.CrossEntropyLoss(**common, **more)(
-            model(data.X), data.classes
-        )
+        yield f"CE {list(more)}", nn.CrossEntropyLoss(**common, **more)(model(data.X), data.classes)
     for labels in (data.one_hot, data.soft):
         for more in options[:3]:
             model = data.network(3, 5, 4)
-            yield f"CE of vectors {list(more)}", nn.CrossEntropyLoss(**common, **more)(
-                model(data.X), labels
+            yield (
+                f"CE of vectors {list(more)}",
+                nn.CrossEntropyLoss(**common, **more)(model(data.X), labels),
             )
     for more in ({}, {"weight": weights}, {"ignore_index": 2}):
         model = nn.Sequential(data.network(3, 4), nn.LogSoftmax(dim=data.axis))

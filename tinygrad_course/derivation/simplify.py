@@ -154,8 +154,10 @@ class Simplifier:
             r.nodes[index].name = node.name
             r.nodes[index].anonymous = node.anonymous
             r.nodes[index].scope = node.scope
-        of = self._repeated_once(index, [i for i in of if self._has_own(i)], node.index)
-        of = [i for i in of if self.original[i].role != "loss"]
+        of = [i for i in of if self._has_own(i)]
+        summed = [i for i in of if self._repeats(index, self.new[i])]
+        plain = index
+        of = [i for i in of if i not in summed and self.original[i].role != "loss"]
         if of and self.convention is not None:
             # Of several with one derivative (d = z - y: dz = dd), the one with a meaning names it.
             of = sorted(of, key=lambda i: not self._is_shown(i))
@@ -163,6 +165,8 @@ class Simplifier:
                 index = self._name_derivative(index, of, node.index)
             else:
                 self._name_core(index, of[0])
+        for i in summed:
+            self._sum_over_the_example(index, plain, i, node.index)
         self.new[node.index] = index
 
     def _has_own(self, i: int) -> bool:
@@ -196,23 +200,20 @@ class Simplifier:
             stack.extend(i for i in inputs if i > first)
         return False
 
-    def _repeated_once(self, index: int, of: list[int], cotangent: int) -> list[int]:
-        """Sum over the example where there is one, and return the other tensors of a derivative.
+    def _sum_over_the_example(self, index: int, plain: int, of: int, cotangent: int) -> None:
+        """Make the derivative of what is repeated for each example, where there is one.
 
         With one example, the bias of a layer has the shape of what it is added to, and the recorded
-        derivative no sum; for more examples there is one.
+        derivative no sum; for more examples there is one. Of a sum, each part has its own.
         """
-        rest = []
-        for i in of:
-            if not self._repeats(index, self.new[i]):
-                rest.append(i)
-                continue
-            total = self._summed_like(index, self.new[i])
-            self.named[i] = total
-            if self.convention is not None and self._has_a_name(total, [i]):
-                total = self._name_derivative(total, [i], cotangent)
-            self._of_own[i, cotangent] = total
-        return rest
+        r = self.rewriter
+        parts = r.inputs(plain) if r.is_op(plain, "add") else ()
+        mixed = not all(self._repeats(i, self.new[of]) for i in parts)
+        total = self._summed_like(plain if mixed else index, self.new[of])
+        self.named[of] = total
+        if self.convention is not None and self._has_a_name(total, [of]):
+            total = self._name_derivative(total, [of], cotangent)
+        self._of_own[of, cotangent] = total
 
     def _repeats(self, index: int, target: int) -> bool:
         """Return True when a derivative counts examples along an axis where its tensor does not."""
@@ -337,7 +338,9 @@ class Simplifier:
         taken = {n.name for n in self.original}
         stem = "Y" if len(node.shape) > 1 else "y"
         name = next(y for y in (stem, f"{stem}2", f"{node.name}_labels") if y not in taken)
-        self._recognised.append(f"-{name} was computed outside the graph, and is known by its values.")
+        self._recognised.append(
+            f"-{name} was computed outside the graph, and is known by its values."
+        )
         return replace(node, name=name, value=-np.asarray(node.value))
 
     def _data_leaf(self, node: GraphNode) -> int:
