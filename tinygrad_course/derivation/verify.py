@@ -202,13 +202,15 @@ def _compare_layouts(d: Derivation, loss: Any) -> list[Check]:
     values = {n.name: n.value for n in graph.inputs}
     drawn = {n.index: n.value for n in graph if n.op is not None and n.op.kind == "random"}
     own = {graph[i].name: g for i, g in replayed(graph, values, drawn).slopes.items()}
+    floor = LEAST * max(map(_norm, own.values()), default=0.0)
     checks = []
     for name, value in d.evaluate().items():
         of = d.by_name[name].of if name in d.by_name else None
         if of not in values:
             continue
         known = [own[of], own[of].T, own[of].reshape(np.shape(value))]
-        checks.append(Check(name, "lines", d.m, min(difference(value, g) for g in known)))
+        found = min(difference(value, g, floor) for g in known)
+        checks.append(Check(name, "lines", d.m, found))
     return checks
 
 
