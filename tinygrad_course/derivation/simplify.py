@@ -73,7 +73,7 @@ class Simplifier:
 
     Attributes:
         new: index in `graph` -> index of the node that replaces it.
-        by_m: constants of `graph` that stand for 1/m and the like, see `_numbers_of_examples`.
+        by_m: which constants stand for 1/m and the like, see `_numbers_of_examples`.
         scale: index of a forward node in `graph` -> k, where the node for its derivative computes
             mᵏ times the derivative.
     """
@@ -230,16 +230,16 @@ class Simplifier:
             return r.make("add", *[self._summed_like(i, target) for i in parts])
         return r.make("sum_like", index, target)
 
-    def _numbers_of_examples(self) -> dict[int, tuple[float, list[tuple[int, int, int]]]]:
+    def _numbers_of_examples(self) -> dict[tuple[int, int], tuple[float, list[Any]]]:
         """Find the constants that stand for 1/m, 1/(2m), m or 2m: factors of a sum over examples.
 
         A cost written with ``(1 / m) * (…).sum()`` arrives as ``0.0025 * Σ`` for 400 examples.
 
         Returns:
-            For each constant a number, and (data leaf, axis, exponent) of the lengths it stands
-            for.
+            For each (product, constant) a number, and (data leaf, axis, exponent) of the lengths it
+            stands for. The same constant elsewhere, such as 0.01 for a λ, is a number.
         """
-        found: dict[int, tuple[float, list[tuple[int, int, int]]]] = {}
+        found: dict[tuple[int, int], tuple[float, list[Any]]] = {}
         graph = self.original
         for node in graph:
             if node.op is None or node.is_backward or node.shape:
@@ -254,7 +254,7 @@ class Simplifier:
                     number = float(np.asarray(graph[constant].value))
                     k = self._multiple_of_m(number, places, power)
                     if k:
-                        found[constant] = k, places
+                        found[node.index, constant] = k, places
                         self._recognised.append(
                             f"{number:.6g} is taken for "
                             f"{_in_terms_of_m(k, power)}, as it scales a sum over m examples and "
@@ -301,6 +301,9 @@ class Simplifier:
 
     def _input(self, node: GraphNode, i: int) -> int:
         """Return what replaces an input: in v = a + u, da is called dv where v's rule reads it."""
+        use = node.index if node.rule_of is None else node.rule_of
+        if (use, i) in self.by_m:
+            return self._count_in_place(*self.by_m[use, i])
         summed = self._sum_of.get(node.index)
         if summed is None or self._sum_of.get(i) == summed:
             return self._of_own.get((node.rule_of, i), self.new[i])
@@ -311,13 +314,15 @@ class Simplifier:
                 return self._of_own[use, i]
         return self.new[i]
 
+    def _count_in_place(self, k: float, places: Sequence[tuple[int, int, int]]) -> int:
+        """Return 1/m, in place of a number that stands for it."""
+        r = self.rewriter
+        counted = [(r.sizes.axes[self.new[leaf]][place], e) for leaf, place, e in places]
+        powers = tuple(sorted((r.sizes.root(axis), e) for axis, e in counted))
+        return r.factor(Coefficient(k, powers), np.dtype(np.float64))
+
     def _leaf(self, node: GraphNode) -> int:
         r = self.rewriter
-        if node.index in self.by_m:
-            k, places = self.by_m[node.index]
-            counted = [(r.sizes.axes[self.new[leaf]][place], e) for leaf, place, e in places]
-            powers = tuple(sorted((r.sizes.root(axis), e) for axis, e in counted))
-            return r.factor(Coefficient(k, powers), np.dtype(np.float64))
         if node.role != "data":
             again = self._read_again.get(node.index)
             return r.leaf(node) if again is None else self.new[again]

@@ -48,15 +48,16 @@ def truth_of(d: Derivation, random: np.random.Generator, m: int | None) -> Truth
     graph = d.simplifier.original
     sampler = _Sampler(graph, random, m)
     leaves = _consistent(d, sampler.leaves())
-    fixed = {**sampler.drawn(), **_in_terms_of_m(d, leaves)}
+    fixed = sampler.drawn()
+    numbers = _in_terms_of_m(d, leaves)
     scale = 1.0
     for _ in range(40):
-        found = replayed(graph, sampler.scaled(leaves, scale), fixed)
+        found = replayed(graph, sampler.scaled(leaves, scale), fixed, numbers)
         if not _saturated(graph, found):
             break
         scale /= 2
     if not all(_finite(x) for x in found.values.values()):
-        found = replayed(graph, sampler.captured(leaves), fixed)
+        found = replayed(graph, sampler.captured(leaves), fixed, numbers)
     return found
 
 
@@ -76,13 +77,13 @@ def _consistent(d: Derivation, leaves: Values) -> Values:
     return leaves
 
 
-def _in_terms_of_m(d: Derivation, leaves: Values) -> dict[int, float]:
+def _in_terms_of_m(d: Derivation, leaves: Values) -> dict[tuple[int, int], float]:
     """Return the numbers that the derivation takes for 1/m and the like, for these examples."""
     found = {}
-    for constant, (k, places) in d.simplifier.by_m.items():
+    for use, (k, places) in d.simplifier.by_m.items():
         for leaf, place, exponent in places:
             k = k * float(leaves[d.simplifier.original[leaf].name].shape[place]) ** exponent
-        found[constant] = k
+        found[use] = k
     return found
 
 
@@ -169,8 +170,21 @@ def _is_measured(value: Any) -> bool:
     return not inside and not bool((value == np.round(value)).all())
 
 
-def replayed(graph: Graph, leaves: Values, fixed: dict[int, Any]) -> Truth:
-    """Record the forward operations again, on other leaves in float64, and differentiate."""
+def replayed(
+    graph: Graph,
+    leaves: Values,
+    fixed: dict[int, Any],
+    numbers: dict[tuple[int, int], float] | None = None,
+) -> Truth:
+    """Record the forward operations again, on other leaves in float64, and differentiate.
+
+    Args:
+        graph: captured.
+        leaves: values of parameters and data, by name.
+        fixed: values of other nodes, by index.
+        numbers: (node, input) -> a number that the node reads in place of this input.
+    """
+    numbers = numbers or {}
     lengths = Lengths(graph, Sizes.of(graph), leaves)
     tensors: dict[int, Any] = {}
     with enable_grad():
@@ -182,7 +196,7 @@ def replayed(graph: Graph, leaves: Values, fixed: dict[int, Any]) -> Truth:
                     raise errors.GraphError(
                         f"verify: {node.name!r} is computed after an update. Trace one step."
                     )
-                operands = tuple(tensors[i] for i in node.inputs)
+                operands = tuple(numbers.get((node.index, i), tensors[i]) for i in node.inputs)
                 tensors[node.index] = apply(node.op, operands, _wide(node.op, lengths.params(node)))
                 continue
             value = fixed.get(node.index, leaves.get(node.name, node.value))
