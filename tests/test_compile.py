@@ -1,22 +1,27 @@
-"""Compiled functions against the same functions run eagerly."""
+"""Compiled training steps against the same steps run eagerly, for layers, losses and optimizers."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from test_random_graphs import LEAVES, build, graphs
 
 import tinygrad_course as tc
+import viz
 from tinygrad_course import nn, optim
 from tinygrad_course.compiling import compile
 
 RNG = np.random.default_rng(0)
-X = tc.tensor(RNG.normal(size=(40, 2)))
-Y = tc.tensor((RNG.random((40, 1)) > 0.5) * 1.0)
+X = RNG.normal(size=(40, 3))
+Y = (RNG.random((40, 1)) > 0.5) * 1.0
 
 OPTIMIZERS = [
     ("SGD", {"lr": 0.5}),
+    ("SGD", {"lr": 0.1, "maximize": True}),
     ("SGD", {"lr": 0.1, "momentum": 0.9}),
     ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01}),
     ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.5}),
@@ -27,16 +32,54 @@ OPTIMIZERS = [
     ("RMSprop", {"lr": 0.01, "centered": True, "momentum": 0.5}),
     ("Adagrad", {"lr": 0.1, "lr_decay": 0.1}),
 ]
+LAYERS: dict[str, Callable[[], nn.Module]] = {
+    **{
+        name: getattr(nn, name)
+        for name in (
+            "ELU Flatten GELU Identity LeakyReLU LogSoftmax ReLU SiLU Sigmoid Softmax Softplus Tanh"
+        ).split()
+    },
+    "GELU of tanh": lambda: nn.GELU(approximate="tanh"),
+    "BatchNorm1d": lambda: nn.BatchNorm1d(3),
+    "BatchNorm1d without statistics": lambda: nn.BatchNorm1d(3, track_running_stats=False),
+    "LayerNorm": lambda: nn.LayerNorm(3),
+    "Dropout": lambda: nn.Dropout(0.3),
+    "Linear": lambda: nn.Linear(3, 3),
+    **{
+        f"Dense {a}": lambda a=a: nn.Dense(3, 3, activation=a)
+        for a in ("relu", "sigmoid", "tanh", "softmax", "linear")
+    },
+}
+LOSSES = {
+    "BCELoss": "probability",
+    "BCEWithLogitsLoss": "probability",
+    "CrossEntropyLoss": "class",
+    "NLLLoss": "class",
+    "HuberLoss": "value",
+    "L1Loss": "value",
+    "MSELoss": "value",
+    "SmoothL1Loss": "value",
+}
 
 
-def training(name: str, options: dict[str, Any]) -> tuple[Any, Any, Any]:
+def close(a: Any, b: Any, tolerance: float = 1e-12) -> None:
+    a, b = a.numpy(), b.numpy()
+    assert a.dtype == b.dtype and a.shape == b.shape
+    np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+
+
+def training(
+    layer: Callable[[], nn.Module] = nn.Tanh,
+    loss: Any = None,
+    optimizer: Any = ("SGD", {"lr": 0.05}),
+    dtype: Any = tc.float64,
+) -> tuple[Any, Any, Any]:
     """Return a model, an optimizer and one step of training, always from the same weights."""
-    rng = np.random.default_rng(1)
-    model = nn.Sequential(nn.Dense(2, 4, activation="tanh"), nn.Dense(4, 1, activation="sigmoid"))
-    for layer, shape in zip(model, ((2, 4), (4, 1)), strict=True):
-        layer.set_weights([rng.normal(size=shape), np.zeros(shape[1])])
+    tc.manual_seed(1)
+    model = nn.Sequential(nn.Dense(3, 3), layer(), nn.Dense(3, 1)).to(dtype)
+    name, options = optimizer
     optimizer = getattr(optim, name)(model.parameters(), **options)
-    loss = nn.BCELoss()
+    loss = loss or nn.BCEWithLogitsLoss()
 
     def step(X: Any, Y: Any) -> Any:
         optimizer.zero_grad()
@@ -48,26 +91,165 @@ def training(name: str, options: dict[str, Any]) -> tuple[Any, Any, Any]:
     return model, optimizer, step
 
 
-@pytest.mark.parametrize(("name", "options"), OPTIMIZERS, ids=str)
-def test_steps_of_every_optimizer(name: str, options: dict[str, Any]) -> None:
-    model, optimizer, step = training(name, options)
-    other, other_optimizer, plain = training(name, options)
-    fast = compile(step)
-    for k in range(30):
-        if k == 15:  # a scheduler changes the learning rate between steps
+def batch(k: int, dtype: Any = np.float64) -> tuple[Any, Any]:
+    rng = np.random.default_rng(k)
+    rows = rng.permutation(40)[:16]
+    return tc.tensor(X[rows].astype(dtype)), tc.tensor(Y[rows].astype(dtype))
+
+
+def compare(make: Callable[[], tuple[Any, Any, Any]], steps: int = 8) -> Any:
+    """Train twice, plainly and with compiled steps among plain ones, on other data each time."""
+    model, optimizer, step = make()
+    costs, places = [], []
+    for k in range(steps):
+        costs.append(step(*batch(k)))
+        places.append(tc.random.get_rng_state())
+        if k == steps // 2:  # a scheduler changes the learning rate between steps
             optimizer.param_groups[0]["lr"] *= 0.5
-            other_optimizer.param_groups[0]["lr"] *= 0.5
-        # Eager and compiled steps mix.
-        J = step(X, Y) if k % 7 == 3 else fast(X, Y)
-        assert J.item() == pytest.approx(plain(X, Y).item(), rel=1e-6)
+    other, optimizer, step = make()
+    fast = compile(step)
+    for k in range(steps):
+        close((step if k % 4 == 2 else fast)(*batch(k)), costs[k])
+        assert tc.random.get_rng_state() == places[k]
+        if k == steps // 2:
+            optimizer.param_groups[0]["lr"] *= 0.5
+    for p, q in zip((*other.parameters(), *other.buffers()), (*model.parameters(), *model.buffers()), strict=True):  # noqa: E501  # fmt: skip
+        close(p, q)
+    assert fast.traced == 1 and fast.source.startswith("def step(X, Y):")
+    return fast
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+def test_optimizers(optimizer: tuple[str, dict[str, Any]]) -> None:
+    compare(lambda: training(optimizer=optimizer), steps=20)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_layers(layer: str) -> None:
+    compare(lambda: training(LAYERS[layer]))
+
+
+def test_every_layer_and_loss_is_tried() -> None:
+    tried = {*LOSSES, *(name.split()[0] for name in LAYERS)}
+    kinds = {n for n in nn.__all__ if isinstance(getattr(nn, n), type)}
+    kinds = {n for n in kinds if issubclass(getattr(nn, n), nn.Module)}
+    holders = {"Activation", "Module", "ModuleDict", "ModuleList", "ParameterList", "Sequential"}
+    assert kinds - tried - holders == {"Normalization", "Step"}
+
+
+def test_normalization() -> None:
+    norm = nn.Normalization()
+    norm.adapt(X)
+    compare(lambda: training(lambda: norm))
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses(name: str, reduction: str) -> None:
+    loss = getattr(nn, name)(reduction=reduction)
+    w = tc.tensor(RNG.normal(size=(3, 3)), requires_grad=True)
+
+    def back(X: Any, Y: Any) -> Any:
+        w.grad = None
+        z = X @ w
+        if name == "BCELoss":
+            z = z.sigmoid()
+        J = loss(z.log_softmax(-1) if name == "NLLLoss" else z, Y)
+        (J * J).sum().backward()
+        return J
+
+    fast = compile(back)
+    for k in range(4):
+        rng = np.random.default_rng(k)
+        drawn = rng.random((16, 3)) > 0.5
+        if LOSSES[name] == "class":
+            target = tc.tensor(rng.integers(0, 3, 16))
+        else:
+            target = tc.tensor(
+                drawn * 1.0 if LOSSES[name] == "probability" else rng.random((16, 3))
+            )
+        expected = back(batch(k)[0], target)
+        gradient = w.grad
+        close(fast(batch(k)[0], target), expected)
+        close(w.grad, gradient)
+    assert not fast.reason
+
+
+@pytest.mark.parametrize("name", ["Adam", "SGD"])
+def test_a_thousand_steps_in_float32(name: str) -> None:
+    def make() -> Any:
+        return training(optimizer=(name, {"lr": 0.01}), dtype=tc.float32)
+
+    model, _, step = make()
+    other, _, plain = make()
+    fast = compile(step)
+    given = batch(0, np.float32)
+    for _ in range(1000):
+        J, expected = fast(*given), plain(*given)
+    assert J.dtype == np.float32 and abs(J.item() - expected.item()) < 1e-5
     for p, q in zip(model.parameters(), other.parameters(), strict=True):
-        np.testing.assert_allclose(p.numpy(), q.numpy(), rtol=2e-5, atol=1e-6)
-    assert fast.traced == 1
+        assert p.dtype == np.float32
+        assert abs(p.numpy() - q.numpy()).max() < 1e-5
 
 
 def test_another_shape_is_traced_anew_and_both_are_kept() -> None:
-    _, _, step = training("SGD", {"lr": 0.1})
+    _, _, step = training()
     fast = compile(step)
-    for m in (40, 7, 40, 7):
-        fast(X[:m], Y[:m])
+    inputs = batch(0)
+    for m in (16, 7, 16, 7):
+        fast(inputs[0][:m], inputs[1][:m])
     assert fast.traced == 2
+
+
+def test_the_first_call_gives_what_the_program_gives() -> None:
+    """A run that is interrupted and goes on is the same, bit by bit."""
+    model, _, step = training()
+    fast = compile(step)
+    for k in range(6):
+        fast(*batch(k))
+    other, _, step = training()
+    for k in range(6):
+        if k % 2 == 0:
+            fast = compile(step)
+        fast(*batch(k))
+    for p, q in zip(model.parameters(), other.parameters(), strict=True):
+        np.testing.assert_array_equal(p.numpy(), q.numpy())
+
+
+def test_nothing_is_allocated_in_the_steady_state() -> None:
+    """Every array but the result has been there since the program was made."""
+    fast = compare(training)
+    assert "make a new array" not in fast.explain()
+    assert all(kind != "fresh" for kind in fast._last.plan.kinds)
+
+
+def test_it_can_be_read_and_drawn() -> None:
+    _, _, step = training()
+    fast = compile(step)
+    fast(*batch(0))
+    told = fast.explain()
+    assert "backend numpy" in told and "buffers" in told and "traced once" in told
+    assert "W[1]_new" in str(fast.graph) and "dot(X, W1" in fast.source
+    assert viz.draw(fast).source == viz.draw(fast.graph).source
+    assert repr(fast) == "<compiled step>"
+
+
+@settings(max_examples=80)
+@given(graphs)
+def test_random_graphs(steps: Any) -> None:
+    """Values and gradients on three sets of inputs; the program is made from the first."""
+
+    def f(*leaves: Any) -> Any:
+        return build(steps, list(leaves))
+
+    fast = compile(f)
+    for k in range(3):
+        points = [tc.tensor(v * (1 + 0.3 * k), requires_grad=True) for v in LEAVES]
+        again = [tc.tensor(v * (1 + 0.3 * k), requires_grad=True) for v in LEAVES]
+        expected, found = f(*points), fast(*again)
+        close(found, expected, 1e-11)
+        expected.backward()
+        found.backward()
+        for p, q in zip(points, again, strict=True):
+            close(q.grad, p.grad, 1e-11)
+    assert not fast.reason

@@ -38,6 +38,9 @@ class NumpyProgram:
         self.bound: dict[str, Any] = {}
         self._taken: set[str] = set()
         self._views: list[int] = []
+        # Views that are made in each call, and values that lie in one piece.
+        self._late: set[int] = set()
+        self._whole = {i for i in plan.buffer if plan.kinds[i] == "buffer"}
         self.quiet = any(n.op is not None and n.op.quiet for n in graph)
         self.source = self._write()
 
@@ -69,8 +72,10 @@ class NumpyProgram:
         elif plain and node.dtype.kind == "f":
             value = node.dtype.type(value)
         number = "".join(c if c.isalnum() else "_" for c in str(self.graph[i].value)[:12])
-        stem = f"c{number}" if np.ndim(value) == 0 else f"c{i}"
+        stem = f"c{number}" if np.ndim(value) == 0 else f"array{i}"
         name = f"{stem}_{np.asarray(value).dtype.char}{'a' if node.shape else ''}"
+        if name in self.bound and not np.array_equal(self.bound[name], value):
+            name = f"{name}_{i}"  # the first digits are the same
         self.bound.setdefault(name, value)
         return name
 
@@ -95,7 +100,8 @@ class NumpyProgram:
         name = self._name(node.index)
         operands = [self._operand(i, node) for i in node.inputs]
         if kind == "view":
-            if self.plan.kinds[self.plan.root[node.index]] in ("argument", "fresh"):
+            if not self._is_kept(node):
+                self._late.add(node.index)
                 return [f"{name} = {self._forward(node, operands)}"]
             self._views.append(node.index)
             return []
@@ -109,6 +115,19 @@ class NumpyProgram:
         calls = self._calls(node, operands, name)
         calls[-1] += comment
         return calls
+
+    def _is_kept(self, node: GraphNode) -> bool:
+        """Return whether a view is made once; of what is not in one piece, a reshape is a copy."""
+        assert node.op is not None
+        first = node.inputs[0]
+        if self.plan.kinds[self.plan.root[first]] in ("argument", "fresh") or first in self._late:
+            return False
+        if node.op.name in ("reshape_to", "reshape_like") and first not in self._whole:
+            return False
+        in_order = ("reshape_to", "reshape_like", "insert_axes", "remove_axes")
+        if first in self._whole and node.op.name in in_order:
+            self._whole.add(node.index)
+        return True
 
     def _calls(self, node: GraphNode, operands: list[str], out: str) -> list[str]:
         op = node.op

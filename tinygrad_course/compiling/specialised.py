@@ -185,12 +185,18 @@ class Specialised:
             self._undo()
             raise
         except Exception as error:
-            self.reason = f"{type(error).__name__}: {error}".rstrip(".")
-        if not self.reason:
-            self._undo()
-            # Traced tensors hold the whole graph.
-            self.structure = _hollow(self.structure)
+            self.reason = _said(error)
+        if self.reason:
+            return
+        self._undo()
+        # Traced tensors hold the whole graph.
+        self.structure = _hollow(self.structure)
+        try:
             self.result = self.run(self.held)
+        except Exception as error:
+            self.reason = _said(error)
+            self._undo()
+            self.result = self.f(*self.held)
 
     def _undo(self) -> None:
         """Leave everything as it was before the traced call."""
@@ -512,6 +518,10 @@ class Specialised:
             return wrap(np.array(value))
         tensors = [given[self.given[x]] if x in self.given else x for x in self.wrt]
         return recorded(self.f, args, tensors, value, slopes)
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".rstrip(".")
 
 
 def _like(structure: Any, parts: list[Any]) -> Any:
