@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tinygrad_course.compiling import Compiled
 from tinygrad_course.errors import ArgumentError, DtypeError
 from tinygrad_course.graph import Graph, GraphNode
 from tinygrad_course.tensor import Tensor
@@ -77,10 +76,9 @@ def draw(
         backward: Whether to draw how derivatives flow back; the tensor must then be a scalar.
         values: "auto" writes out numbers and small arrays, True the beginning of any array, False
             nothing.
-        grads: Whether boxes show derivatives. By default they do in the slide style, when
-            `backward` is drawn.
-        names: Whether intermediate values have boxes; False leaves only inputs, outputs and
-            gradients, and the operations between them. By default True up to 2,000 nodes.
+        grads: Whether boxes show derivatives; by default in the slide style, with `backward`.
+        names: Whether intermediate values have boxes, beside inputs, outputs and gradients. By
+            default True up to 2,000 nodes.
         shapes: Whether to write the shapes of arrays.
         formulas: Whether a factor that the backward pass computes from values of the forward pass
             alone is written as a formula, such as "1 - A[1]²", instead of drawn step by step.
@@ -164,8 +162,7 @@ def _check_options(values: Any, direction: Any, style: Any, depth: Any, max_node
 
 
 def _graph(source: Any, backward: bool, depth: int | None, max_nodes: int) -> Graph:
-    if isinstance(source, Compiled):
-        return source.graph
+    source = getattr(source, "graph", source)  # that of a compiled function
     if isinstance(source, Graph):
         return source
     several = isinstance(source, (list, tuple)) and all(isinstance(y, Tensor) for y in source)
