@@ -162,22 +162,15 @@ class Compiled:
             return f"no program: {self._last.reason}; {self.__name__} is called as it is"
         made = self._program()
         program = made.program
-        calls = sum(1 for line in program.source.splitlines()[1:-1] if line.strip())
-        plan = program.plan
-        fresh = plan.kinds.count("fresh")
         kept = sum(len(found) for found in self._programs.values())
         lines = [
-            f"backend numpy: {calls} calls",
+            *(program.describe() if hasattr(program, "describe") else _described(program)),
             f"nodes: {made.traced_nodes} traced, {len(made.graph)} simplified, "
             f"{len(program.graph)} written out",
-            f"memory: {plan.planned:,} bytes in {len(plan.sizes)} buffers, {plan.naive:,} without "
-            "reuse",
             f"programs kept: {kept}; traced {_times(self.traced)}",
         ]
         if self._why:
             lines.append(f"traced again because of {self._why}")
-        if fresh:
-            lines.append(f"{fresh} operations make a new array in each call")
         if made.inside:
             lines.append("gradients stay inside: .grad is None after a call (grads=True keeps it)")
         return "\n".join(lines)
@@ -242,6 +235,20 @@ def _signature(f: Callable[..., Any]) -> inspect.Signature | None:
         return inspect.signature(f)
     except (TypeError, ValueError):
         return None
+
+
+def _described(program: NumpyProgram) -> list[str]:
+    """Return in a few lines what a program of NumPy calls does."""
+    calls = sum(1 for line in program.source.splitlines()[1:-1] if line.strip())
+    plan = program.plan
+    lines = [
+        f"backend numpy: {calls} calls",
+        f"memory: {plan.planned:,} bytes in {len(plan.sizes)} buffers, {plan.naive:,} without reuse",
+    ]
+    fresh = plan.kinds.count("fresh")
+    if fresh:
+        lines.append(f"{fresh} operations make a new array in each call")
+    return lines
 
 
 def _times(count: int) -> str:
