@@ -243,7 +243,8 @@ def _described(program: NumpyProgram) -> list[str]:
     plan = program.plan
     lines = [
         f"backend numpy: {calls} calls",
-        f"memory: {plan.planned:,} bytes in {len(plan.sizes)} buffers, {plan.naive:,} without reuse",
+        f"memory: {plan.planned:,} bytes in {len(plan.sizes)} buffers, {plan.naive:,} "
+        "without reuse",
     ]
     fresh = plan.kinds.count("fresh")
     if fresh:
