@@ -156,7 +156,6 @@ class Simplifier:
             r.nodes[index].scope = node.scope
         of = [i for i in of if self._has_own(i)]
         summed = [i for i in of if self._repeats(index, self.new[i])]
-        plain = index
         of = [i for i in of if i not in summed and self.original[i].role != "loss"]
         if of and self.convention is not None:
             # Of several with one derivative (d = z - y: dz = dd), the one with a meaning names it.
@@ -166,7 +165,7 @@ class Simplifier:
             else:
                 self._name_core(index, of[0])
         for i in summed:
-            self._sum_over_the_example(index, plain, i, node.index)
+            self._sum_over_the_example(index, i, node.index)
         self.new[node.index] = index
 
     def _has_own(self, i: int) -> bool:
@@ -200,35 +199,46 @@ class Simplifier:
             stack.extend(i for i in inputs if i > first)
         return False
 
-    def _sum_over_the_example(self, index: int, plain: int, of: int, cotangent: int) -> None:
+    def _sum_over_the_example(self, index: int, of: int, cotangent: int) -> None:
         """Make the derivative of what is repeated for each example, where there is one.
 
         With one example, the bias of a layer has the shape of what it is added to, and the recorded
-        derivative no sum; for more examples there is one. Of a sum, each part has its own.
+        derivative no sum; for more examples there is one. Where derivatives from several uses add
+        up, each has its own.
         """
-        r = self.rewriter
-        parts = r.inputs(plain) if r.is_op(plain, "add") else ()
-        mixed = not all(self._repeats(i, self.new[of]) for i in parts)
-        total = self._summed_like(plain if mixed else index, self.new[of])
+        r, target = self.rewriter, self.new[of]
+        parts = [self.new[i] for i in self._added_up(cotangent)]
+        if all(self._repeats(part, target) for part in parts):
+            parts = [index]
+        total: int | None = None
+        for part in parts:
+            if self._repeats(part, target):
+                part = r.make("sum_like", part, target)
+            total = part if total is None else r.make("add", total, part)
+        assert total is not None
         self.named[of] = total
         if self.convention is not None and self._has_a_name(total, [of]):
             total = self._name_derivative(total, [of], cotangent)
         self._of_own[of, cotangent] = total
+
+    def _added_up(self, cotangent: int) -> list[int]:
+        """Return the derivatives from several uses of a value that add up to a node, if any do."""
+        summed = self._sum_of.get(cotangent)
+        found: list[int] = []
+        stack = [] if summed is None else [cotangent]
+        while stack:
+            i = stack.pop()
+            if self._sum_of.get(i) == summed:
+                stack.extend(reversed(self.original[i].inputs))
+            else:
+                found.append(i)
+        return found
 
     def _repeats(self, index: int, target: int) -> bool:
         """Return True when a derivative counts examples along an axis where its tensor does not."""
         sizes, shape = self.rewriter.sizes, self.rewriter.nodes[index].shape
         pairs = zip(shape, sizes.axes[index], sizes.axes[target], strict=False)
         return any(n == 1 and sizes.counts(a) and not sizes.counts(b) for n, a, b in pairs)
-
-    def _summed_like(self, index: int, target: int) -> int:
-        r = self.rewriter
-        if not self._repeats(index, target):
-            return index
-        parts = r.inputs(index)
-        if r.is_op(index, "add") and not all(self._repeats(i, target) for i in parts):
-            return r.make("add", *[self._summed_like(i, target) for i in parts])
-        return r.make("sum_like", index, target)
 
     def _numbers_of_examples(self) -> dict[tuple[int, int], tuple[float, list[Any]]]:
         """Find the constants that stand for 1/m, 1/(2m), m or 2m: factors of a sum over examples.
