@@ -53,7 +53,8 @@ def test_an_operation_is_added_in_two_edits(tmp_path):
         "x = tc.tensor([8.0, 27.0], requires_grad=True, name='x')\n"
         "y = np.cbrt(x)\n"
         "y.sum().backward()\n"
-        "print(tc.__file__, y.round(decimals=4).tolist(), (12 * x.grad).round(decimals=4).tolist())",
+        "rounded = [t.round(decimals=4).tolist() for t in (y, 12 * x.grad)]\n"
+        "print(tc.__file__, *rounded)",
     )
     assert str(tmp_path) in shown
     assert "[2.0, 3.0] [1.0, 0.4444" in shown

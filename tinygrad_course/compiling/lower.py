@@ -108,11 +108,11 @@ def lower(graph: Graph, for_loops: bool = False) -> Graph:
         if not made.name and not node.anonymous and node.role != "constant":
             made.name = node.name
     outputs = [new[n.index] for n in graph.outputs]
-    made = Graph(r.nodes, outputs, [(new[s], new[v]) for s, v in graph.updates])
+    lowered = Graph(r.nodes, outputs, [(new[s], new[v]) for s, v in graph.updates])
     for node in graph:
         if node.op is None:
-            made[new[node.index]].grad = None if node.grad is None else new[node.grad]
-    return scale_early(live(made))
+            lowered[new[node.index]].grad = None if node.grad is None else new[node.grad]
+    return scale_early(live(lowered))
 
 
 # --- sums and layers ----------------------------------------------------------------------------

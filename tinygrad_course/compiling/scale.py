@@ -117,9 +117,9 @@ class _Scaler:
             node = self.old[k]
             place = self._carrier(k)
             assert place is not None
-            inputs = [self.new[x] for x in node.inputs]
-            inputs[place] = self.scaled[s, node.inputs[place]]
-            self.scaled[s, k] = self._add(node, node.op, tuple(inputs))
+            operands = [self.new[x] for x in node.inputs]
+            operands[place] = self.scaled[s, node.inputs[place]]
+            self.scaled[s, k] = self._add(node, node.op, tuple(operands))
         return self.scaled[s, i]
 
     def _carrier(self, i: int) -> int | None:

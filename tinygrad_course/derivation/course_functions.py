@@ -201,8 +201,9 @@ def layered(d: Derivation, style: str, optimizer: Any, loop: bool) -> Program:
     """Return the program with the functions of the course."""
     if d.m == 1:
         raise errors.GraphError(
-            "source: functions='layers' needs a model that was recorded with two examples at least, "
-            "to tell examples from units, and this one has one. Use functions='one', or more data."
+            "source: functions='layers' needs a model that was recorded with two examples at "
+            "least, to tell examples from units, and this one has one. Use functions='one', or "
+            "more data."
         )
     chain = Chain(d.simplifier.original)
     rule = updates.update_of(optimizer)

@@ -219,9 +219,7 @@ def _spread_letters(pulled: Any, kept: str, mine: str, x: Any) -> Any:
         return broadcast_like.op(pulled, x) if missing else pulled
     # A repeated letter took a diagonal: put the cotangent back on it.
     if missing:
-        lengths = [
-            np.shape(x)[mine.index(c)] if k in missing else 1 for k, c in enumerate(unique)
-        ]
+        lengths = [np.shape(x)[mine.index(c)] if k in missing else 1 for k, c in enumerate(unique)]
         pulled = pulled * np.ones(lengths, dtype=pulled.dtype)
     free = iter(_unused(unique))
     spread = "".join(c if mine.count(c) == 1 else next(free) for c in mine)
