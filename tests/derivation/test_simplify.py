@@ -152,7 +152,10 @@ BINARY = {
     "1 / m sum": lambda: -(1 / M) * log_loss(predicted(), Y).sum(),
     "signs inside": lambda: (-Y * (a := predicted()).log() - (1 - Y) * (1 - a).log()).mean(),
     "two means": lambda: -(Y * (a := predicted()).log()).mean() - ((1 - Y) * (1 - a).log()).mean(),
-}
+    "dot products": lambda: -(Y.T @ (a := predicted()).log() + (1 - Y).T @ (1 - a).log()) / M,
+    "squeezed": lambda: np.squeeze((-1 / M) * (Y.T @ (a := predicted()).log())
+                                   - (1 / M) * ((1 - Y).T @ (1 - a).log())),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("form", BINARY)
@@ -246,6 +249,18 @@ def test_m_is_taken_out_of_dz_only_where_every_term_has_it():
     d = derive(((A - Y) ** 2).mean() + (A * A).mean())
     assert verify(d, tolerance=1e-12)
     assert any(line.scale == 1 for line in d.lines)
+
+
+def test_a_number_that_happens_to_be_one_over_m_is_a_number():
+    """λ = 0.01 beside (1/m) Σ for 100 examples."""
+    inputs = tc.tensor(RNG.normal(size=(100, 3)), name="X")
+    w = parameter(3, 1)
+    loss = (1 / 100) * ((inputs @ w) ** 2).sum() + 0.01 * (w * w).sum()
+    assert lines(loss)["dw"] in (
+        "(2/m) Xᵀ u + 0.02 w", "(2/m) Xᵀ v + 0.02 w", "(2/m) Xᵀ t1 + 0.02 w",
+    )  # fmt: skip
+    (note,) = derive(loss).notes
+    assert "0.01 is taken for 1/m" in note
 
 
 def test_weights_decay_keeps_its_own_factor():

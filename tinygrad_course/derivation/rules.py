@@ -224,7 +224,7 @@ def _repeats_anyway(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int
     return None
 
 
-@rule("broadcast_like", backward=True)
+@rule("broadcast_like", "reshape_like", backward=True)
 def _repeated_number(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
     """A number repeated is a multiple of ones."""
     x, pattern = inputs
@@ -416,6 +416,16 @@ def _common_factor(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int 
 def _squared(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
     a, b = inputs
     return r.make("square", a) if a == b else None
+
+
+@rule("matrix_product", backward=True)
+def _times_one_by_one(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    """A [1] = A: in the derivative of a cost of shape (1, 1)."""
+    for one, x in (inputs, inputs[::-1]):
+        counted = any(map(r.sizes.counts, r.sizes.axes[one]))
+        if r.is_op(one, "ones_like") and r.nodes[one].shape == (1, 1) and not counted:
+            return x
+    return None
 
 
 @rule("matrix_transpose", backward=True)

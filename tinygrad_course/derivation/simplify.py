@@ -137,8 +137,13 @@ class Simplifier:
         if not r.backward:
             r.role = "forward"
         if node.op is None:
-            seed = node.is_backward and node.shape == () and node.value is not None
-            index = r.number(node.value) if seed else self._leaf(node)
+            seed = node.is_backward and node.size == 1 and node.value is not None
+            if seed and node.shape == ():
+                index = r.number(node.value)
+            elif seed and node.grad_of is not None and np.all(np.asarray(node.value) == 1):
+                index = r.make("ones_like", self.new[node.grad_of])  # of a cost of shape (1, 1)
+            else:
+                index = self._leaf(node)
         else:
             inputs = [self._input(node, i) for i in node.inputs]
             if node.index in self._sum_of and self._in_order(self._sum_of[node.index]):
@@ -252,7 +257,7 @@ class Simplifier:
         found: dict[tuple[int, int], tuple[float, list[Any]]] = {}
         graph = self.original
         for node in graph:
-            if node.op is None or node.is_backward or node.shape:
+            if node.op is None or node.is_backward or node.size != 1:
                 continue
             if node.op.name not in ("mul", "div"):
                 continue
@@ -273,22 +278,39 @@ class Simplifier:
         return found
 
     def _examples_summed(self, total: int, power: int) -> list[tuple[int, int, int]]:
-        """Return the data axes that count what a full sum (perhaps negated) sums over."""
+        """Return the data axes that count what a number is a sum over."""
         graph, sizes = self.original, self._sizes
-        node = graph[total]
-        if node.op is not None and node.op.name == "neg":
-            node = graph[node.inputs[0]]
-        if node.op is None or node.op.name != "sum" or node.params["axis"] is not None:
-            return []
-        roots = [sizes.root(a) for a in sizes.axes[node.inputs[0]] if sizes.counts(a)]
+        roots = self._summed_roots(total)
         places = []
-        for leaf in graph:
+        for leaf in graph if roots else ():
             if naming.is_data(leaf):
                 for place, axis in enumerate(sizes.axes[leaf.index]):
                     if sizes.root(axis) in roots:
                         roots.remove(sizes.root(axis))
                         places.append((leaf.index, place, power))
         return places
+
+    def _summed_roots(self, total: int) -> list[int]:
+        """Return the classes of axes of examples that a number sums over: Σ, or a product y aᵀ.
+
+        The number may have a sign, axes of length 1, and be a sum of such sums.
+        """
+        graph, sizes = self.original, self._sizes
+        found: list[list[int]] = []
+        stack = [total]
+        while stack:
+            node = graph[stack.pop()]
+            name = node.op.name if node.op is not None and node.size == 1 else ""
+            inputs = node.inputs
+            if name in ("neg", "add", "sub", "remove_axes", "insert_axes", "reshape_to"):
+                stack.extend(inputs)
+                continue
+            first = 0 if name == "sum" and node.params["axis"] is None else -1
+            if first and name not in ("matrix_product", "inner"):
+                return []
+            summed = zip(sizes.axes[inputs[0]][first:], graph[inputs[0]].shape[first:], strict=True)
+            found.append(sorted(sizes.root(a) for a, n in summed if n > 1 and sizes.counts(a)))
+        return found[0] if all(roots == found[0] for roots in found) else []
 
     def _product(self, places: Sequence[tuple[int, int, int]]) -> int:
         return math.prod(self.original[leaf].shape[place] for leaf, place, _ in places)
