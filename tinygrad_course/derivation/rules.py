@@ -439,6 +439,23 @@ def _transposed_product(r: Rewriter, op: str, inputs: Inputs, params: Params) ->
     return r.make("matrix_product", left, right)
 
 
+@rule("matrix_transpose", backward=True)
+def _number_transposed(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    """(1 − Y)ᵀ = 1 − Yᵀ, for data Y."""
+    (x,) = inputs
+    if not r.is_op(x, "add", "sub"):
+        return None
+    parts = r.inputs(x)
+    numbers = [r.coefficient(part) is not None for part in parts]
+    leaves = [r.nodes[part].op is None for part in parts]
+    if not any(numbers) or not all(leaves):
+        return None
+    flipped = [p if r.coefficient(p) is not None else r.make(op, p) for p in parts]
+    kind = r.nodes[x].op
+    assert kind is not None
+    return r.make(kind, *flipped)
+
+
 @rule("where", backward=True)
 def _common_choice(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
     """Where z > 0: g, else s g; is g · (where z > 0: 1, else s)."""
