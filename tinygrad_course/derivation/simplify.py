@@ -7,8 +7,6 @@ the cancellations that courses do on paper are done (dZ = A − Y). The original
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,7 +15,7 @@ import numpy as np
 
 from .. import naming
 from ..graph import Graph, GraphNode
-from . import cancellations, whose  # noqa: F401 - cancellations adds its rules
+from . import cancellations, recognise, whose  # noqa: F401 - cancellations adds its rules
 from .general import general_activations, slope_of
 from .rewriter import ONE, Coefficient, Rewriter
 from .rules import LINEAR, RULES
@@ -73,7 +71,7 @@ class Simplifier:
 
     Attributes:
         new: index in `graph` -> index of the node that replaces it.
-        by_m: which constants stand for 1/m and the like, see `_numbers_of_examples`.
+        by_m: which constants stand for 1/m and the like, see `recognise`.
         scale: index of a forward node in `graph` -> k, where the node for its derivative computes
             mᵏ times the derivative.
     """
@@ -119,7 +117,9 @@ class Simplifier:
         needed = whose.needed(graph)
         self._recognised: list[str] = []
         self._sizes = Sizes.of(graph)
-        self.by_m = self._numbers_of_examples() if convention is not None and rewrite else {}
+        self.by_m: dict[tuple[int, int], tuple[float, list[recognise.Place]]] = {}
+        if convention is not None and rewrite:
+            self.by_m, self._recognised = recognise.numbers_of_examples(graph, self._sizes)
         self._from_data = whose.from_data(graph)
         # A graph of numbers, as on slides: every step has a line of its own.
         self.scalar = all(n.shape == () for n in graph)
@@ -245,88 +245,6 @@ class Simplifier:
         pairs = zip(shape, sizes.axes[index], sizes.axes[target], strict=False)
         return any(n == 1 and sizes.counts(a) and not sizes.counts(b) for n, a, b in pairs)
 
-    def _numbers_of_examples(self) -> dict[tuple[int, int], tuple[float, list[Any]]]:
-        """Find the constants that stand for 1/m, 1/(2m), m or 2m: factors of a sum over examples.
-
-        A cost written with ``(1 / m) * (…).sum()`` arrives as ``0.0025 * Σ`` for 400 examples.
-
-        Returns:
-            For each (product, constant) a number, and (data leaf, axis, exponent) of the lengths it
-            stands for. The same constant elsewhere, such as 0.01 for a λ, is a number.
-        """
-        found: dict[tuple[int, int], tuple[float, list[Any]]] = {}
-        graph = self.original
-        for node in graph:
-            if node.op is None or node.is_backward or node.size != 1:
-                continue
-            if node.op.name not in ("mul", "div"):
-                continue
-            pairs = [node.inputs, node.inputs[::-1]][: 2 if node.op.name == "mul" else 1]
-            for total, constant in pairs:
-                if graph[constant].role == "constant" and graph[constant].op is None:
-                    power = -1 if node.op.name == "mul" else 1
-                    places = self._examples_summed(total, power)
-                    number = float(np.asarray(graph[constant].value))
-                    k = self._multiple_of_m(number, places, power)
-                    if k:
-                        found[node.index, constant] = k, places
-                        self._recognised.append(
-                            f"{number:.6g} is taken for "
-                            f"{_in_terms_of_m(k, power)}, as it scales a sum over m examples and "
-                            f"m is {self._product(places)} here."
-                        )
-        return found
-
-    def _examples_summed(self, total: int, power: int) -> list[tuple[int, int, int]]:
-        """Return the data axes that count what a number is a sum over."""
-        graph, sizes = self.original, self._sizes
-        roots = self._summed_roots(total)
-        places = []
-        for leaf in graph if roots else ():
-            if naming.is_data(leaf):
-                for place, axis in enumerate(sizes.axes[leaf.index]):
-                    if sizes.root(axis) in roots:
-                        roots.remove(sizes.root(axis))
-                        places.append((leaf.index, place, power))
-        return places
-
-    def _summed_roots(self, total: int) -> list[int]:
-        """Return the classes of axes of examples that a number sums over: Σ, or a product y aᵀ.
-
-        The number may have a sign, axes of length 1, and be a sum of such sums.
-        """
-        graph, sizes = self.original, self._sizes
-        found: list[list[int]] = []
-        stack = [total]
-        while stack:
-            node = graph[stack.pop()]
-            name = node.op.name if node.op is not None and node.size == 1 else ""
-            inputs = node.inputs
-            if name in ("neg", "add", "sub", "remove_axes", "insert_axes", "reshape_to"):
-                stack.extend(inputs)
-                continue
-            first = 0 if name == "sum" and node.params["axis"] is None else -1
-            if first and name not in ("matrix_product", "inner"):
-                return []
-            summed = zip(sizes.axes[inputs[0]][first:], graph[inputs[0]].shape[first:], strict=True)
-            found.append(sorted(sizes.root(a) for a, n in summed if n > 1 and sizes.counts(a)))
-        return found[0] if all(roots == found[0] for roots in found) else []
-
-    def _product(self, places: Sequence[tuple[int, int, int]]) -> int:
-        return math.prod(self.original[leaf].shape[place] for leaf, place, _ in places)
-
-    def _multiple_of_m(
-        self, number: float, places: Sequence[tuple[int, int, int]], power: int
-    ) -> float:
-        """Return k where a number is k times m (or k/m), for k = ±1 and ±2 (±½); else 0."""
-        m = self._product(places)
-        if not places or m < 3:
-            return 0
-        for k in (1, -1, 2, -2) if power > 0 else (1, -1, 0.5, -0.5):
-            if np.float32(number) == np.float32(k * float(m) ** power):
-                return k
-        return 0
-
     def _in_order(self, target: int) -> bool:
         """Return True for what is summed up from its first use to its last, not backwards."""
         return self.scalar or self.original[target].op is None
@@ -359,26 +277,21 @@ class Simplifier:
             again = self._read_again.get(node.index)
             return r.leaf(node) if again is None else self.new[again]
         if self.convention is not None:
-            other = self._complements.get(_values(node.value))
+            other = self._complements.get(recognise.values_of(node.value))
             if other is not None:
                 self._recognised.append(
                     f"1 - {self._data[other]} was computed outside the graph, and is known by its "
                     "values."
                 )
                 return r.make("sub", r.number(1), other)
-            if _are_negative_labels(node):
-                return r.make("neg", self._data_leaf(self._labels_of(node)))
+            labels = recognise.labels_of(node, self.original)
+            if labels is not None:
+                self._recognised.append(
+                    f"-{labels} was computed outside the graph, and is known by its values."
+                )
+                node = replace(node, name=labels, value=-np.asarray(node.value))
+                return r.make("neg", self._data_leaf(node))
         return self._data_leaf(node)
-
-    def _labels_of(self, node: GraphNode) -> GraphNode:
-        """Return the labels Y of data −Y, as −Y * log(A) makes them outside the graph."""
-        taken = {n.name for n in self.original}
-        stem = "Y" if len(node.shape) > 1 else "y"
-        name = next(y for y in (stem, f"{stem}2", f"{node.name}_labels") if y not in taken)
-        self._recognised.append(
-            f"-{name} was computed outside the graph, and is known by its values."
-        )
-        return replace(node, name=name, value=-np.asarray(node.value))
 
     def _data_leaf(self, node: GraphNode) -> int:
         r = self.rewriter
@@ -391,8 +304,8 @@ class Simplifier:
             if self._m is None and self._sizes.length(axis) == "m":
                 self._m = r.sizes.axes[index][place]
         self._data[index] = node.name
-        if node.value is not None and _varies(node.value):
-            self._complements.setdefault(_values(1 - np.asarray(node.value)), index)
+        if node.value is not None and recognise.varies(node.value):
+            self._complements.setdefault(recognise.values_of(1 - np.asarray(node.value)), index)
         return index
 
     def _has_a_name(self, index: int, of: list[int]) -> bool:
@@ -615,36 +528,6 @@ def _show_activations(nodes: Sequence[GraphNode]) -> None:
             (z,) = node.inputs
             if z not in activated and not nodes[z].is_backward:
                 node.role = "forward"
-
-
-def _in_terms_of_m(k: float, power: int) -> str:
-    """Return k mᵖ in words of a formula."""
-    size = abs(k)
-    text = "m" if power > 0 else "1/m"
-    if size == 2:
-        text = "2m"
-    elif size == 0.5:
-        text = "1/(2m)"
-    return f"-{text}" if k < 0 else text
-
-
-def _values(value: Any) -> Any:
-    """Return something hashable that is equal for equal arrays."""
-    array = np.ascontiguousarray(np.asarray(value, np.float64) + 0.0)  # -0 is 0
-    return array.shape, array.tobytes()
-
-
-def _are_negative_labels(node: GraphNode) -> bool:
-    """Return True for unnamed data of the values 0 and −1."""
-    value = np.asarray(node.value)
-    unnamed = re.fullmatch(r"[XxYy]\d*", node.name) is not None
-    return unnamed and _varies(value) and bool(((value == 0) | (value == -1)).all())
-
-
-def _varies(value: Any) -> bool:
-    """Return True for an array that is not one number throughout."""
-    array = np.asarray(value)
-    return array.size > 1 and bool((array != array.flat[0]).any())
 
 
 __all__ = ["CONVENTIONS", "Simplifier", "simplify"]
