@@ -214,7 +214,7 @@ def equations(
     if verify:
         from .verify import verify as check
 
-        check(loss, wrt=wrt, mean=mean, raise_exception=True)
+        check(loss, wrt, mean, simplify, notation)
     names = names_in(notation, derivation)
     if layers == "general":
         general = GeneralForm(derivation, derive(source, wrt, mean, simplify, links))
