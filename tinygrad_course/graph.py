@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -334,6 +334,18 @@ class Graph:
         from .graph_json import from_json
 
         return from_json(text)
+
+
+def leading_to(nodes: Sequence[GraphNode], starts: Iterable[int]) -> set[int]:
+    """Return the indices of the nodes that lead to others, these among them."""
+    found: set[int] = set()
+    stack = list(starts)
+    while stack:
+        i = stack.pop()
+        if i not in found:
+            found.add(i)
+            stack.extend(nodes[i].inputs)
+    return found
 
 
 def _shape_text(sizes: Sizes, node: GraphNode) -> str:

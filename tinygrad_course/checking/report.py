@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import GradcheckError
@@ -110,8 +110,62 @@ class ParameterCheck:
         )
 
 
-@dataclass(frozen=True)
-class GradientReport:
+class Report:
+    """What the reports of all checks share: true when passed, readable, raised when asked to.
+
+    Attributes:
+        passed: True when nothing is wrong.
+    """
+
+    passed: bool
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    __repr__ = __str__
+
+    def raise_if_failed(self) -> None:
+        """Raise a `GradcheckError` that shows the report, unless the check passed."""
+        __tracebackhide__ = True
+        if not self.passed:
+            raise GradcheckError(f"{self.summary()}\n\n{self.to_text()}", report=self)
+
+    def summary(self) -> str:
+        """Return one paragraph: what is wrong first, or that all is well."""
+        raise NotImplementedError
+
+    def to_text(self, ascii: bool = False) -> str:
+        """Return the report as text; `ascii` spells signs such as ε with ASCII characters."""
+        raise NotImplementedError
+
+
+def written(
+    lines: list[str],
+    sections: Iterable[tuple[str, Sequence[str]]],
+    ascii: Mapping[int, str] | None,
+) -> str:
+    """Return the text of a report: its lines, then its titled lists of sentences.
+
+    Args:
+        lines: headline and table.
+        sections: titles and sentences; a title without sentences is left out.
+        ascii: how to spell signs with ASCII characters; None leaves them.
+    """
+    lines = list(lines)
+    for title, sentences in sections:
+        if sentences:
+            lines += ["", f"{title}:", *(f"- {s}" for s in sentences)]
+    text = "\n".join(line.rstrip() for line in lines) + "\n"
+    if ascii is None:
+        return text
+    return text.translate(ascii).encode("ascii", "backslashreplace").decode("ascii")
+
+
+@dataclass(frozen=True, repr=False)
+class GradientReport(Report):
     """Analytic against numeric derivatives, parameter by parameter.
 
     Attributes:
@@ -161,20 +215,6 @@ class GradientReport:
     def __len__(self) -> int:
         return len(self.parameters)
 
-    def __bool__(self) -> bool:
-        return self.passed
-
-    def __str__(self) -> str:
-        return self.to_text()
-
-    __repr__ = __str__
-
-    def raise_if_failed(self) -> None:
-        """Raise a `GradcheckError` that shows the report, unless the check passed."""
-        __tracebackhide__ = True
-        if not self.passed:
-            raise GradcheckError(f"{self.summary()}\n\n{self.to_text()}", report=self)
-
     def summary(self) -> str:
         """Return one paragraph: what failed first and why, or that all is well."""
         if self.passed:
@@ -208,13 +248,7 @@ class GradientReport:
         wrong = [f for p in self.parameters if not p.passed for f in p.findings]
         fine = [f for p in self.parameters if p.passed for f in p.findings]
         sections = (("Causes", [*self.causes, *wrong]), ("Notes", [*fine, *self.notes]))
-        for title, sentences in sections:
-            if sentences:
-                lines += ["", f"{title}:", *(f"- {s}" for s in sentences)]
-        text = "\n".join(line.rstrip() for line in lines) + "\n"
-        if not ascii:
-            return text
-        return text.translate(_ASCII).encode("ascii", "backslashreplace").decode("ascii")
+        return written(lines, sections, _ASCII if ascii else None)
 
 
 def _table(rows: list[tuple[str, ...]], marks: list[str]) -> list[str]:

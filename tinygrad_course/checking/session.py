@@ -85,6 +85,15 @@ class Session:
         self, values: Mapping[str, Any], notes: Collection[str] = (), complete: bool = True
     ) -> BackpropReport:
         values = {**self._forward_values(), **values}
+        return self._review(values, notes, complete)
+
+    def _review(
+        self,
+        values: Mapping[str, Any],
+        notes: Collection[str],
+        complete: bool,
+        alone: bool = False,
+    ) -> BackpropReport:
         return review(
             self.tape.copy(),
             values,
@@ -93,6 +102,7 @@ class Session:
             tolerance=self.tolerance,
             reference=self.reference,
             notes=notes,
+            alone=alone,
         )
 
     def _forward_values(self) -> dict[str, Any]:
@@ -159,16 +169,7 @@ class Session:
             return self.failed(trial.outcome.failure)
         values = {**trial.fixed, **trial.values}
         complete = self._is_backward(trial)
-        report = review(
-            self.tape.copy(),
-            values,
-            wanted=self.wanted if complete else (),
-            names=self.names,
-            tolerance=self.tolerance,
-            reference=self.reference,
-            notes=trial.outcome.notes,
-            alone=trial.helper,
-        )
+        report = self._review(values, trial.outcome.notes, complete, alone=trial.helper)
         kept = tuple(v for v in report if v.name not in trial.fixed)
         return replace(report, verdicts=kept, passed=all(v.ok for v in kept))
 

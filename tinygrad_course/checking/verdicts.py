@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import GradcheckError
-from .report import shown
+from .report import Report, shown, written
 
 COLUMNS = ("value", "shape", "difference", "largest error", "verdict")
 _ASCII = str.maketrans(
@@ -71,8 +70,8 @@ class Verdict:
         )
 
 
-@dataclass(frozen=True)
-class BackpropReport:
+@dataclass(frozen=True, repr=False)
+class BackpropReport(Report):
     """A learner's values against derived ones, in the order of computing.
 
     Attributes:
@@ -118,20 +117,6 @@ class BackpropReport:
     def __len__(self) -> int:
         return len(self.verdicts)
 
-    def __bool__(self) -> bool:
-        return self.passed
-
-    def __str__(self) -> str:
-        return self.to_text()
-
-    __repr__ = __str__
-
-    def raise_if_failed(self) -> None:
-        """Raise a `GradcheckError` that shows the report, unless the check passed."""
-        __tracebackhide__ = True
-        if not self.passed:
-            raise GradcheckError(f"{self.summary()}\n\n{self.to_text()}", report=self)
-
     def summary(self) -> str:
         """Return one paragraph: what is wrong first, or that all is well."""
         if self.passed:
@@ -167,13 +152,8 @@ class BackpropReport:
         lines = [self.headline(), self.reference, self.tolerance, ""]
         if self.verdicts:
             lines += _table([v.cells() for v in self.verdicts])
-        for title, sentences in (("Diagnosis", self.diagnoses), ("Notes", self.notes)):
-            if sentences:
-                lines += ["", f"{title}:", *(f"- {s}" for s in sentences)]
-        text = "\n".join(line.rstrip() for line in lines) + "\n"
-        if not ascii:
-            return text
-        return text.translate(_ASCII).encode("ascii", "backslashreplace").decode("ascii")
+        sections = (("Diagnosis", self.diagnoses), ("Notes", self.notes))
+        return written(lines, sections, _ASCII if ascii else None)
 
     def to_markdown(self) -> str:
         """Return the report as Markdown."""

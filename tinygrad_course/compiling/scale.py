@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ..graph import Graph, GraphNode
+from ..graph import Graph, GraphNode, leading_to
 from ..op import find
 
 # Linear in the operands at these places.
@@ -143,18 +143,13 @@ class _Scaler:
 
 def live(graph: Graph) -> Graph:
     """Return a graph without the nodes that no output, update or gradient needs."""
-    stack = [n.index for n in graph.outputs]
-    stack += [i for pair in graph.updates for i in pair]
-    stack += [n.grad for n in graph if n.op is None and n.grad is not None]
-    seen: set[int] = set()
-    while stack:
-        i = stack.pop()
-        if i not in seen:
-            seen.add(i)
-            stack.extend(graph[i].inputs)
-    place = {i: k for k, i in enumerate(sorted(seen))}
+    starts = [n.index for n in graph.outputs]
+    starts += [i for pair in graph.updates for i in pair]
+    starts += [n.grad for n in graph if n.op is None and n.grad is not None]
+    seen = sorted(leading_to(graph.nodes, starts))
+    place = {i: k for k, i in enumerate(seen)}
     nodes = []
-    for i in sorted(seen):
+    for i in seen:
         node = graph[i]
         grad = None if node.grad is None else place.get(node.grad)
         inputs = tuple(place[j] for j in node.inputs)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .. import errors, naming
-from ..graph import Graph, GraphNode
+from ..graph import Graph, GraphNode, leading_to
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Chain:
         if len(self.graph.outputs) != 1 or not self.graph.has_backward:
             raise _no_chain("it has no cost to differentiate")
         self.users: dict[int, list[int]] = {}
-        forward = sorted(_ancestors(graph))
+        forward = sorted(leading_to(graph.nodes, [n.index for n in graph.outputs]))
         for i in forward:
             for j in dict.fromkeys(self.graph[i].inputs):
                 self.users.setdefault(j, []).append(i)
@@ -164,15 +164,3 @@ def _no_chain(why: str) -> errors.GraphError:
         "source: functions='layers' writes a chain of fully connected layers, each with an "
         f"activation, and a cost; this model is none: {why}. Use functions='one'."
     )
-
-
-def _ancestors(graph: Graph) -> set[int]:
-    """Return the nodes that lead to the output, itself among them."""
-    found: set[int] = set()
-    stack = [node.index for node in graph.outputs]
-    while stack:
-        i = stack.pop()
-        if i not in found:
-            found.add(i)
-            stack.extend(graph[i].inputs)
-    return found

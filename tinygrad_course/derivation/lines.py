@@ -484,8 +484,3 @@ def _before_cost(graph: Graph) -> set[int]:
             found.add(node.index)
             found.update(node.inputs)
     return found
-
-
-def by_section(lines: Sequence[Line]) -> dict[str, list[Line]]:
-    """Return the lines of each section."""
-    return {section: [x for x in lines if x.section == section] for section in SECTIONS}

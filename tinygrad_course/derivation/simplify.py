@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import naming
-from ..graph import Graph, GraphNode
+from ..graph import Graph, GraphNode, leading_to
 from . import cancellations, recognise, whose  # noqa: F401 - cancellations adds its rules
 from .general import general_activations, slope_of
 from .rewriter import ONE, Coefficient, Rewriter
@@ -462,16 +462,10 @@ def _collect(
     simplifier: Simplifier, keep: Sequence[int], links: dict[int, int], wanted: set[int]
 ) -> Graph:
     r, original = simplifier.rewriter, simplifier.original
-    live = set()
-    stack = list(keep)
-    while stack:
-        i = stack.pop()
-        if i not in live:
-            live.add(i)
-            stack.extend(r.nodes[i].inputs)
-    place = simplifier.place = {i: k for k, i in enumerate(sorted(live))}
+    live = sorted(leading_to(r.nodes, keep))
+    place = simplifier.place = {i: k for k, i in enumerate(live)}
     nodes = []
-    for i in sorted(live):
+    for i in live:
         old = r.nodes[i]
         inputs = tuple(place[j] for j in old.inputs)
         nodes.append(

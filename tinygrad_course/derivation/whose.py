@@ -5,21 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from .. import naming
-from ..graph import Graph, GraphNode
+from ..graph import Graph, GraphNode, leading_to
 
 
 def needed(graph: Graph) -> set[int]:
     """Return the nodes behind the outputs and the derivatives of leaves."""
-    stack = [n.index for n in graph.outputs]
-    stack += [n.grad for n in graph if n.grad is not None]
-    stack += [i for update in graph.updates for i in update]
-    seen: set[int] = set()
-    while stack:
-        i = stack.pop()
-        if i not in seen:
-            seen.add(i)
-            stack.extend(graph[i].inputs)
-    return seen
+    starts = [n.index for n in graph.outputs]
+    starts += [n.grad for n in graph if n.grad is not None]
+    starts += [i for update in graph.updates for i in update]
+    return leading_to(graph.nodes, starts)
 
 
 def read_again(graph: Graph) -> dict[int, int]:
