@@ -9,7 +9,6 @@ traced again. What no program can do is left to the function itself, and `explai
 from __future__ import annotations
 
 import functools
-import importlib.util
 import inspect
 from collections import OrderedDict
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from ..graph import Graph
 from ..messages import brief
 from ..node import RECORD_GRAD, recording
 from ..tensor import Tensor
+from .choice import is_installed
 from .guards import PLAIN
 from .numpy_program import NumpyProgram
 from .quick import MISSED
@@ -41,9 +41,23 @@ class Compiled:
         traced: how often the function was traced.
     """
 
-    def __init__(self, f: Callable[..., Any], backend: str = "auto", grads: bool = False) -> None:
-        """Take the function; nothing is traced before the first call."""
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        backend: str = "auto",
+        grads: bool = False,
+        expected: int = 0,
+    ) -> None:
+        """Take the function; nothing is traced before the first call.
+
+        Args:
+            f: what is compiled.
+            backend: see `compile`.
+            grads: see `compile`.
+            expected: how many calls there will be, by which "auto" chooses; 0 for unknown.
+        """
         self.f = f
+        self.expected = expected
         self.backend = backend
         self.grads = grads
         self.traced = 0
@@ -115,7 +129,7 @@ class Compiled:
             self._last = eager
             return eager.run(args)
         self.traced += 1
-        made = Specialised(f, args, mode, _backend(self.backend), self.grads)
+        made = Specialised(f, args, mode, self.backend, self.grads, self.expected)
         result = made.result
         if made.reason:
             made = Eager(f, made.reason, args)
@@ -165,6 +179,7 @@ class Compiled:
         kept = sum(len(found) for found in self._programs.values())
         lines = [
             *(program.describe() if hasattr(program, "describe") else _described(program)),
+            *made.chosen(),
             f"nodes: {made.traced_nodes} traced, {len(made.graph)} simplified, "
             f"{len(program.graph)} written out",
             f"programs kept: {kept}; traced {_times(self.traced)}",
@@ -220,14 +235,6 @@ def _key_of(a: Any, tensors: list[int]) -> Any:
     if isinstance(a, dict):
         return dict, *[(key, _key_of(part, tensors)) for key, part in a.items()]
     return id(a)
-
-
-def _backend(name: str) -> Callable[..., Any]:
-    if name == "numba":
-        from .numba_program import NumbaProgram
-
-        return NumbaProgram
-    return NumpyProgram
 
 
 def _signature(f: Callable[..., Any]) -> inspect.Signature | None:
@@ -292,7 +299,9 @@ def compile(
         f: a function of tensors and arrays, also in lists, tuples and dictionaries, and of numbers,
             modules and other objects; it returns tensors, or nothing.
         backend: "numpy" needs nothing else. "numba" fuses what goes element by element into loops
-            of machine code, and needs the extra ``jit``. "auto" chooses.
+            of machine code, and needs the extra ``jit``. "auto" begins with NumPy and changes to
+            numba, where that is installed, after as many calls as repay the time to compile; the
+            number depends on the graph alone, so that results are the same in each run.
         grads: leave gradients in ``.grad`` also after a step that uses them up.
 
     Returns:
@@ -326,7 +335,7 @@ def compile(
         raise errors.ArgumentError(
             f"compile: got backend={backend!r}, expected one of {', '.join(BACKENDS)}."
         )
-    if backend == "numba" and importlib.util.find_spec("numba") is None:
+    if backend == "numba" and not is_installed():
         raise errors.missing("numba", "compile(backend='numba')", "jit")
     if f is None:
         return functools.partial(compile, backend=backend, grads=grads)

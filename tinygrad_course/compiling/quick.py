@@ -107,6 +107,9 @@ def _steps(made: Any, space: dict[str, Any]) -> list[str]:
             lines.append(f"a{j} = {array}; base = a{j}.base")
             lines.append(f"if id(a{j} if base is None else base) in owners: return MISSED")
         arrays = [f"a{j}" for j in range(len(arrays))]
+    if made.left:
+        space["left"] = made.left
+        lines += ["if left[0] <= 0: return MISSED", "left[0] -= 1"]
     for j, (x, read) in enumerate(made.refresh):
         space[f"r{j}"], space[f"read{j}"] = x._data, read
         lines.append(f"r{j}[...] = read{j}()")

@@ -23,10 +23,10 @@ from ..node import RECORD_GRAD, last_write, recording, tick
 from ..random import default_generator
 from ..tensor import Tensor, wrap
 from ..tracing import Program, Run
+from .choice import calls_to_repay, is_installed, program_class
 from .effects import behind, is_regular, owner, set_state, silence, state_of, streams
 from .guards import Guards
 from .lower import lower
-from .numpy_program import NumpyProgram
 from .plan import plan
 from .quick import SCALARS, quick
 from .recorded import recorded
@@ -115,13 +115,15 @@ class Specialised:
         f: the function.
         args: the arguments to trace it with; tracing is a call.
         graded: what is recorded, see `node`.
-        backend: makes the program.
+        backend: "numpy", "numba" or "auto", see `choice`.
         grads: leave gradients in ``.grad`` after a step that uses them.
+        expected: how many calls there will be; 0 for unknown.
 
     Attributes:
         result: what the traced call returned.
         reason: why there is no program, or empty.
-        notes: what a user may want to know.
+        backend: that of the program.
+        left: while numba may take over from NumPy, a list of one number: after how many calls.
     """
 
     def __init__(
@@ -129,19 +131,23 @@ class Specialised:
         f: Callable[..., Any],
         args: tuple[Any, ...],
         graded: int,
-        backend: Callable[..., Any] = NumpyProgram,
+        backend: str = "auto",
         grads: bool = False,
+        expected: int = 0,
     ) -> None:
         self.f = f
         self.called = getattr(f, "__name__", type(f).__name__)
         self.reason = ""
-        self.notes: list[str] = []
+        self.asked = backend
+        self.expected = expected
+        self.left: list[int] = []
         self.held = args
         self.graded = graded
         self.quick: Any = None
         self.structure: Any = None
         self.overlap = False
         self._made_for: Any = None
+        self.watched: set[Any] = set()
         self.guards = Guards()
         self.guards.function(f)
         for value in others_of(args):
@@ -171,16 +177,16 @@ class Specialised:
             or self._differentiable(run)
         )
         if not self.reason:
-            self._make(run, program, given, grads, backend)
+            self._make(run, program, given, grads)
         del self.journal, self._before, self._draws
 
-    def _make(self, run: Run, program: Inputs, given: list[Any], grads: bool, backend: Any) -> None:
+    def _make(self, run: Run, program: Inputs, given: list[Any], grads: bool) -> None:
         """Make the program and take the traced call back: the program does it again.
 
         So the results of a call do not depend on whether it is the first.
         """
         try:
-            self.reason = self._capture(run, program, given, grads) or self._build(backend)
+            self.reason = self._capture(run, program, given, grads) or self._choose()
         except errors.TraceError:
             self._undo()
             raise
@@ -367,10 +373,43 @@ class Specialised:
 
     # --- the program ------------------------------------------------------------------------
 
-    def _build(self, backend: Callable[..., Any]) -> str:
-        """Make the program, or return why there is none."""
+    def _choose(self) -> str:
+        """Choose a backend and make the program, or return why there is none."""
         self.graph = simplify(self.traced)
-        lowered = lower(self.graph, getattr(backend, "for_loops", False))
+        backend = self.asked
+        if backend == "auto":
+            backend = "numpy"
+            if is_installed():
+                repaid = calls_to_repay(self.graph)
+                if self.expected >= repaid:
+                    backend = "numba"
+                elif not self.expected:
+                    self.left = [repaid]
+        return self._build(backend)
+
+    def _switch(self) -> None:
+        """Let numba take over."""
+        self.left = []
+        self._build("numba")
+        self._made_for = self.quick = None
+
+    def chosen(self) -> list[str]:
+        """Return why this backend, in a line, where that was not asked for."""
+        if self.asked != "auto":
+            return []
+        if self.left:
+            return [f"auto: numba takes over after {self.left[0]:,} more calls"]
+        if self.backend == "numba":
+            return ["auto: numba, since the time to compile is repaid"]
+        if not is_installed():
+            return ["auto: numba is not installed"]
+        return [f"auto: {self.expected:,} calls do not repay compiling with numba"]
+
+    def _build(self, backend: str) -> str:
+        """Make the program, or return why there is none."""
+        self.backend = backend
+        maker = program_class(backend)
+        lowered = lower(self.graph, getattr(maker, "for_loops", False))
         self.places: list[int] = []
         arguments: list[int] = []
         for node in lowered:
@@ -379,7 +418,7 @@ class Specialised:
                 arguments.append(node.index)
                 self.places.append(self.given[x])
         self.plan = plan(lowered, set(arguments))
-        self.program = backend(lowered, self.plan, arguments, identifier(self.called) or "step")
+        self.program = maker(lowered, self.plan, arguments, identifier(self.called) or "step")
         self.states = {
             i: self.leaves[lowered[i].name]
             for i, kind in enumerate(self.plan.kinds)
@@ -394,7 +433,8 @@ class Specialised:
         self.refresh = [(x, read) for x, read in self.refresh_of.items() if x in used]
         self.changed = [self.states[s] for s, _ in lowered.updates if s in self.states]
         for x in used:
-            if x not in self.refresh_of:
+            if x not in self.refresh_of and x not in self.watched:
+                self.watched.add(x)
                 self.guards.attribute(x, "_requires_grad", f"requires_grad of {x.name}")
         self.quiet = contextvars.copy_context() if self.program.quiet else None
         if self.quiet is not None:
@@ -459,6 +499,10 @@ class Specialised:
             for array in arrays:
                 if id(owner(array)) in self.owners:
                     return self.f(*args)  # what is read may be overwritten: in the function's order
+        if self.left:
+            self.left[0] -= 1
+            if self.left[0] < 0:
+                self._switch()
         for x, read in self.refresh:
             x._data[...] = read()
         if self.quiet is None:
