@@ -305,6 +305,25 @@ def test_states_that_change_places() -> None:
                 same(q.numpy(), p.numpy(), 0)
 
 
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_masks_that_select_another_number_of_elements(backend: str) -> None:
+    w = tc.tensor(np.arange(5.0), requires_grad=True)
+
+    def step(mask: Any) -> None:
+        w.grad = None
+        (w[mask] ** 2).mean().backward()
+
+    fast = tc.compile(step, backend=backend)
+    for mask in ([1, 0, 1, 0, 0], [1, 1, 1, 0, 1], [0, 0, 0, 0, 1]):
+        chosen = np.array(mask, bool)
+        fast(tc.tensor(chosen))
+        same(w.grad.numpy(), 2 * np.arange(5.0) * chosen / chosen.sum(), 1e-15)
+    assert "mask" in fast.explain()
+    fixed = tc.compile(lambda x: x[[True, False, True]] * 2, backend=backend)
+    same(fixed(tc.tensor([1.0, 2.0, 3.0])).numpy(), np.float32([2, 6]), 0)
+    assert not fixed.explain().startswith("no program")
+
+
 def test_a_gradient_by_differences() -> None:
     rng = np.random.default_rng(3)
     W, x = rng.normal(size=(3, 2)), rng.normal(size=(5, 3))

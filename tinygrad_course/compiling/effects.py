@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..graph import Graph
+
 
 def owner(array: Any) -> Any:
     """Return the array whose memory this one shares."""
@@ -69,3 +71,13 @@ def is_regular(array: Any) -> bool:
         patterns = (np.eye(rows, columns), below, np.tri(rows, columns, -1), 1 - below)
         return any(np.array_equal(array, pattern) for pattern in patterns)
     return False
+
+
+def selects_by_value(graph: Graph) -> bool:
+    """Return whether the number of elements somewhere depends on how many of a mask are True."""
+    return any(
+        graph[i].dtype.kind == "b" and not (graph[i].op is None and graph[i].made)
+        for node in graph
+        if node.op is not None and node.op.name == "getitem"
+        for i in node.inputs[1:]
+    )

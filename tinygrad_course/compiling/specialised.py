@@ -24,7 +24,16 @@ from ..random import default_generator
 from ..tensor import Tensor, wrap
 from ..tracing import Program, Run
 from .choice import calls_to_repay, is_installed, program_class
-from .effects import behind, is_regular, owner, set_state, silence, state_of, streams
+from .effects import (
+    behind,
+    is_regular,
+    owner,
+    selects_by_value,
+    set_state,
+    silence,
+    state_of,
+    streams,
+)
 from .guards import Guards
 from .lower import lower
 from .plan import plan
@@ -271,6 +280,8 @@ class Specialised:
         self.traced_nodes = len(graph)
         if len(graph) > LARGEST:
             return f"its graph has {len(graph):,} operations, more than {LARGEST:,}"
+        if selects_by_value(graph):
+            return "how many elements a mask selects depends on its values"
         drawn = {
             n.params["generator"] or default_generator
             for n in graph
