@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -49,9 +50,12 @@ class NumbaProgram:
         plan: what its leaves are; where values lie is decided here.
         arguments: the leaves that are given in each call, in order.
         name: of the function.
+        apart: a function of its own for each group, as they are profiled.
 
     Attributes:
         source: the program's text.
+        ends: where in the calling function's lines each piece of groups ends.
+        making: the seconds that machine code took, and whether it was there already.
         fusion: its groups.
         notes: what was left to NumPy, and whether machine code is kept, in sentences.
         planned, naive: bytes of memory, and what it would be with an array for every value.
@@ -60,17 +64,28 @@ class NumbaProgram:
     # Sums are to stay sums, see `lower`.
     for_loops = True
 
-    def __init__(self, graph: Graph, plan: Plan, arguments: list[int], name: str = "step") -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        plan: Plan,
+        arguments: list[int],
+        name: str = "step",
+        apart: bool = False,
+    ) -> None:
         self.graph = graph
         self.plan = plan
         self.arguments = arguments
         self.name = name
         self.notes: list[str] = []
+        self.ends: list[int] = []
+        self.making = (0.0, False)
         self._instead: NumpyProgram | None = None
         self.fusion = Fusion(graph)
         self.names = Names(graph)
         self._names_first()
         self.pieces = self.fusion.pieces()
+        if apart:
+            self.pieces = [[g] for g in range(len(self.fusion.groups))]
         self._memory = _Memory(self)
         leaves = (n.index for n in graph if self.fusion.kinds[n.index] == "leaf")
         self.states = [i for i in leaves if i not in arguments]
@@ -133,6 +148,7 @@ class NumbaProgram:
                 for group in groups:
                     for i in group.nodes:
                         self._write_call(self.graph[i])
+                self.ends.append(len(self.body))
                 continue
             count += 1
             writer = LoopWriter(self.fusion, self.names, self._memory.stored)
@@ -143,6 +159,7 @@ class NumbaProgram:
             self.loops.append((name, given, self._function(name, given, writer)))
             passed = "".join(f", {self.names[i]}" for i in given)
             self.body.append(f"{name}(table{passed})")
+            self.ends.append(len(self.body))
         self._write_updates()
         results = [n.index for n in self.graph.outputs]
         results += [n.grad for n in self.graph if n.op is None and n.grad is not None]
@@ -268,6 +285,7 @@ class NumbaProgram:
                 copies[v] = f"{name}_before"
                 # Before anything is overwritten.
                 self.body.insert(0, f"{name}_before = {name}.copy()")
+                self.ends = [end + 1 for end in self.ends]
         for s, v in late:
             self.body.append(
                 f"copyto({self.names[s]}, {copies.get(v) or self._array(v)}, 'unsafe')"
@@ -467,6 +485,7 @@ def _compiled(program: NumbaProgram) -> dict[str, Any]:
         return {}
     module = _module(program)
     entries = {}
+    started, found = perf_counter(), True
     for name, given, _ in program.loops:
         arrays = [
             numba.types.Array(
@@ -484,6 +503,8 @@ def _compiled(program: NumbaProgram) -> dict[str, Any]:
         # What the dispatcher would call after it has looked at the types, which are known here.
         (result,) = compiled.overloads.values()
         entries[name] = result.entry_point
+        found = found and bool(compiled.stats.cache_hits)
+    program.making = (perf_counter() - started, found)
     return entries
 
 

@@ -26,6 +26,7 @@ class NumpyProgram:
     Attributes:
         source: the program's text.
         bound: what its names stand for: buffers, states, constants, views of them.
+        steps: its first lines, each with the node that it computes.
     """
 
     def __init__(self, graph: Graph, plan: Plan, arguments: list[int], name: str = "step") -> None:
@@ -83,11 +84,9 @@ class NumpyProgram:
 
     def _write(self) -> str:
         parameters = ", ".join(self._name(i) for i in self.arguments)
-        lines = []
-        for node in self.graph:
-            if node.op is not None:
-                lines += self._lines(node)
-        lines += self._late_updates()
+        computed = [node for node in self.graph if node.op is not None]
+        self.steps = [(line, node.index) for node in computed for line in self._lines(node)]
+        lines = [line for line, _ in self.steps] + self._late_updates()
         results = [self._name(n.index) for n in self.graph.outputs]
         results += [self._name(n.grad) for n in self.graph if n.op is None and n.grad is not None]
         lines.append(f"return {', '.join(results)}{',' if len(results) == 1 else ''}")
