@@ -1,5 +1,5 @@
 """Compiling: a traced function as one straight-line program."""
 
-from .compiled import Compiled, compile
+from .compiled import BACKENDS, Compiled, compile
 
-__all__ = ["Compiled", "compile"]
+__all__ = ["BACKENDS", "Compiled", "compile"]

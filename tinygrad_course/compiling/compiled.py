@@ -15,15 +15,18 @@ from collections.abc import Callable
 from types import MethodType
 from typing import Any
 
+import numpy as np
+
 from .. import errors
 from ..graph import Graph
 from ..messages import brief
 from ..node import RECORD_GRAD, recording
-from ..tensor import Tensor
+from ..tensor import Tensor, wrap
 from .choice import is_installed
 from .guards import PLAIN
 from .numpy_program import NumpyProgram
 from .quick import MISSED
+from .several import can_repeat, repeat, stacked
 from .specialised import ARRAYS, Eager, Specialised
 
 BACKENDS = ("auto", "numpy", "numba")
@@ -87,6 +90,49 @@ class Compiled:
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """Be a method where a method was compiled."""
         return self if instance is None else MethodType(self, instance)
+
+    def map(self, *args: Any) -> Any:
+        """Call the function for each slice of the arguments along their first axis, in turn.
+
+        The same as ``[f(x, y) for x, y in zip(X, Y)]`` with the results stacked, in one call of a
+        program: of a training step, it takes an epoch over batches. A program that numba made of
+        loops alone runs without a turn to Python; another saves what a call looks at.
+
+        Args:
+            args: tensors or arrays of one length, for example batches of shape (steps, m, n).
+
+        Returns:
+            What `f` returns, with one more axis: for a loss, the losses of shape (steps,).
+
+        Raises:
+            ShapeError: no slices, or not as many in each argument.
+            DtypeError: an argument that is no tensor and no array.
+
+        Example:
+            >>> import tinygrad_course as tc
+            >>> total = tc.zeros(2)
+            >>> @tc.compile
+            ... def add(x):
+            ...     total.add_(x)
+            ...     return total.sum()
+            >>> add.map(tc.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
+            tensor([ 3., 10., 21.])
+        """
+        count = _count(self.__name__, args)
+        plain = [x._data if isinstance(x, Tensor) else x for x in args]
+        mode = recording.get()
+        if not mode & ~RECORD_GRAD and not any(
+            isinstance(x, Tensor) and x._requires_grad for x in args
+        ):
+            firsts = tuple(
+                wrap(x[0, ...]) if isinstance(a, Tensor) else x[0, ...]
+                for a, x in zip(args, plain, strict=True)
+            )
+            for made in self._programs.get((mode, (), *_key(firsts)), ()):
+                if isinstance(made, Specialised) and made.holds(firsts) and can_repeat(made, plain):
+                    self._last = made
+                    return repeat(made, plain, count)
+        return stacked([self(*[x[k, ...] for x in args]) for k in range(count)])
 
     def _run(self, f: Callable[..., Any], args: tuple[Any, ...], mode: int, names: Any = ()) -> Any:
         key = (mode, names, *_key(args))
@@ -235,6 +281,24 @@ def _key_of(a: Any, tensors: list[int]) -> Any:
     if isinstance(a, dict):
         return dict, *[(key, _key_of(part, tensors)) for key, part in a.items()]
     return id(a)
+
+
+def _count(called: str, args: tuple[Any, ...]) -> int:
+    """Return how many slices there are."""
+    for x in args:
+        if not isinstance(x, (Tensor, np.ndarray)):
+            raise errors.DtypeError(
+                f"{called}.map: got {brief(x)}, expected tensors or arrays, which are sliced along "
+                "their first axis. Read what is the same in each call from outside."
+            )
+    lengths = [x.shape[0] if x.shape else 0 for x in args]
+    if not lengths or not lengths[0] or len(set(lengths)) > 1:
+        shapes = ", ".join(str(tuple(x.shape)) for x in args) or "no arguments"
+        raise errors.ShapeError(
+            f"{called}.map: got {shapes}, expected arguments with equally many slices along their "
+            "first axis, at least one: X of shape (steps, m, n)."
+        )
+    return lengths[0]
 
 
 def _signature(f: Callable[..., Any]) -> inspect.Signature | None:

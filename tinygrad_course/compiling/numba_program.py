@@ -28,6 +28,7 @@ from .fusion import Fusion, read_by
 from .loop_writer import LoopWriter, Names
 from .numpy_program import NumpyProgram
 from .plan import Plan
+from .several import loop_around
 
 ALIGNMENT = 64
 HEADER = '''"""Loops of a compiled function, written by tinygrad_course."""
@@ -100,9 +101,14 @@ class NumbaProgram:
         parameters = ", ".join(self.names[i] for i in arguments)
         lines = "".join(f"    {line}\n" for line in self.body)
         self.wrapper = f"def {self.name}({parameters}):\n{lines}"
-        self.module = HEADER + text
+        self.numbers = [i for i in self.states if not graph[i].shape]
+        self.module = HEADER + text + loop_around(self)
         self.source = f"{text}\n\n{self.wrapper}".lstrip() if text else self.wrapper
         self._entries: dict[str, Any] | None = None
+        self.table = 0
+        self._kept: Any = None
+        self._several: Any = None
+        self.loaded: Any = None
 
     def describe(self) -> list[str]:
         """Return in a few lines what was made of the graph."""
@@ -186,14 +192,39 @@ class NumbaProgram:
             node = self.graph[i]
             array = self.names[i] if node.shape else f"{self.names[i]}_"
             shape = " × ".join(map(str, node.shape)) or "number"
-            if i in given:
-                lines.append(f"{array} = flat({self.names[i]}, {node.size})  # {shape}")
-                continue
-            place, offset = self._address(i)
-            dtype = "np.bool_" if node.dtype.kind == "b" else node.dtype.name
-            lines.append(f"{array} = at(table, {place}, {offset}, {node.size}, {dtype})  # {shape}")
+            known = i in given
+            memory = f"flat({self.names[i]}, {node.size})" if known else self.memory_of(i)
+            lines.append(f"{array} = {memory}  # {shape}")
         body = "\n".join(f"    {line}" for line in [*lines, *writer.lines])
         return f"def {name}(table{parameters}):\n{body}\n    return\n"
+
+    def is_loops_alone(self) -> bool:
+        """Return whether a call consists of the loops and nothing else."""
+        changed = {s for s, _ in self.graph.updates}
+        return (
+            all(group.kind == "loop" for group in self.fusion.groups)
+            and all(self._memory.into.get(v) == s for s, v in self.graph.updates)
+            and not any(self.fusion.root(n.index) in changed for n in self.graph.outputs)
+        )
+
+    def lies_in_order(self, i: int) -> bool:
+        """Return whether a value lies in memory of the program, or of a state, in order."""
+        root = self.fusion.root(i)
+        known = self._memory.into.get(root, root) in self._place or root in self._memory.offsets
+        return known and self.fusion.identical(i, self.graph[i].shape)
+
+    def memory_of(self, i: int) -> str:
+        """Return the memory of a value, as text in a function of loops."""
+        node = self.graph[i]
+        place, offset = self._address(self.fusion.root(i))
+        dtype = "np.bool_" if node.dtype.kind == "b" else node.dtype.name
+        return f"at(table, {place}, {offset}, {node.size}, {dtype})"
+
+    def several(self) -> Any:
+        """Return the function of `loop_around` as machine code, or None where there is none."""
+        if self._several is None and self._entries and "_several(" in self.module:
+            self._several = _compiled_several(self)
+        return self._several if self.table else None
 
     def _address(self, i: int) -> tuple[int, int]:
         """Return which address of the table a value lies behind, and how far."""
@@ -313,7 +344,7 @@ class NumbaProgram:
         addresses = [memory, *(arrays[i] for i in self.states)]
         table = np.array([x.__array_interface__["data"][0] for x in addresses], np.int64)
         space = {**self.bound, **self._entries, "table": table.__array_interface__["data"][0]}
-        space["_kept"] = (memory, table, arrays)
+        self._kept = space["_kept"] = (memory, table, arrays)
         for node in self.graph:
             root = self.fusion.root(node.index)
             state = self._memory.into.get(root, root)
@@ -327,6 +358,7 @@ class NumbaProgram:
         exec(compile(self.wrapper, f"<compiled {self.name}>", "exec"), space)
         function: Callable[..., Any] = space[self.name]
         strange = [(held[i], arrays[i]) for i in self.states if held[i] is not arrays[i]]
+        self.table = 0 if strange else space["table"]
         return _copying(function, strange) if strange else function
 
     def _view(self, node: GraphNode, whole: Any) -> Any:
@@ -504,8 +536,32 @@ def _compiled(program: NumbaProgram) -> dict[str, Any]:
         (result,) = compiled.overloads.values()
         entries[name] = result.entry_point
         found = found and bool(compiled.stats.cache_hits)
+        function.__globals__[name] = compiled  # for the loop around it
+    program.loaded = module
     program.making = (perf_counter() - started, found)
     return entries
+
+
+def _compiled_several(program: NumbaProgram) -> Any:
+    import numba
+
+    graph = program.graph
+
+    def array(i: int, wider: int = 0) -> Any:
+        return numba.types.Array(numba.from_dtype(graph[i].dtype), len(graph[i].shape) + wider, "C")
+
+    results = [n.index for n in graph.outputs]
+    results += [n.grad for n in graph if n.op is None and n.grad is not None]
+    rows = [numba.types.Array(numba.from_dtype(graph[i].dtype), 1, "C") for i in results]
+    given = [array(i, 1) for i in (*program.arguments, *program.numbers)]
+    signature = numba.void(numba.int64, numba.int64, *given, *rows)
+    function = getattr(program.loaded, f"{program.name}_several")
+    try:
+        compiled = numba.njit(signature, cache=True, error_model="numpy")(function)
+    except (RuntimeError, OSError, ImportError):
+        compiled = numba.njit(signature, error_model="numpy")(function)
+    (result,) = compiled.overloads.values()
+    return result.entry_point
 
 
 def cache_directory() -> Path:
@@ -545,7 +601,8 @@ def _module(program: NumbaProgram) -> Any:
         program.notes.append("machine code is not kept: the cache directory cannot be written")
         space: dict[str, Any] = {"__name__": f"step_{key}"}
         exec(compile(program.module, f"<loops of {program.name}>", "exec"), space)
-        return type("Loops", (), {n: staticmethod(space[n]) for n, _, _ in program.loops})
+        made = {n: staticmethod(space[n]) for n in space if n.startswith(program.name)}
+        return type("Loops", (), made)
     name = f"tinygrad_course_step_{key}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None

@@ -20,6 +20,7 @@ from ..derivation.writer import identifier
 from ..graph import Graph
 from ..journal import Journal
 from ..node import RECORD_GRAD, last_write, recording, tick
+from ..op import REGISTRY
 from ..random import default_generator
 from ..tensor import Tensor, wrap
 from ..tracing import Program, Run
@@ -398,6 +399,13 @@ class Specialised:
                     self.left = [repaid]
         return self._build(backend)
 
+    def count_calls(self, count: int) -> None:
+        """Count calls that begin now; let numba take over when it is time."""
+        if self.left:
+            self.left[0] -= count
+            if self.left[0] < 0:
+                self._switch()
+
     def _switch(self) -> None:
         """Let numba take over."""
         self.left = []
@@ -429,7 +437,7 @@ class Specialised:
                 arguments.append(node.index)
                 self.places.append(self.given[x])
         self.plan = plan(lowered, set(arguments))
-        self.program = maker(lowered, self.plan, arguments, identifier(self.called) or "step")
+        self.program = maker(lowered, self.plan, arguments, _title(self.called))
         self.states = {
             i: self.leaves[lowered[i].name]
             for i, kind in enumerate(self.plan.kinds)
@@ -511,9 +519,7 @@ class Specialised:
                 if id(owner(array)) in self.owners:
                     return self.f(*args)  # what is read may be overwritten: in the function's order
         if self.left:
-            self.left[0] -= 1
-            if self.left[0] < 0:
-                self._switch()
+            self.count_calls(1)
         for x, read in self.refresh:
             x._data[...] = read()
         if self.quiet is None:
@@ -573,6 +579,12 @@ class Specialised:
             return wrap(np.array(value))
         tensors = [given[self.given[x]] if x in self.given else x for x in self.wrt]
         return recorded(self.f, args, tensors, value, slopes)
+
+
+def _title(called: str) -> str:
+    """Return a function's name, such that it hides nothing that its program calls."""
+    name = identifier(called) or "step"
+    return f"{name}_" if hasattr(np, name) or name in REGISTRY else name
 
 
 def _said(error: Exception) -> str:

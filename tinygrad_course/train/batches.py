@@ -71,6 +71,9 @@ class ArrayBatches:
         size: examples per batch; None for all in one, in their order and without a copy.
         columns: whether examples are columns.
         generator: shuffles each epoch; None leaves the order.
+
+    Attributes:
+        axis: of a batch's target, that counts examples.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class ArrayBatches:
         self.examples = count(y, columns)
         self.size = self.examples if size is None else min(size, self.examples)
         self.generator = generator
+        self.axis = -1 if columns else 0
         whole = self.size == self.examples
         self._whole = whole
         # Columns are turned into rows once; the batches are turned back as views.
@@ -93,12 +97,17 @@ class ArrayBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         """Go through one epoch."""
-        return _wrapped(self.arrays())
+        return _wrapped(self.arrays(), self.axis)
 
-    def arrays(self) -> Iterator[tuple[tuple[Array, ...], int]]:
-        """Go through one epoch: yield the arrays of each batch, and its number of examples."""
+    def arrays(self) -> Iterator[tuple[Array, ...]]:
+        """Go through one epoch: yield the arrays of each batch."""
+        for x, y in self.blocks():
+            yield from zip(x, y, strict=True)
+
+    def blocks(self) -> Iterator[tuple[Array, ...]]:
+        """Go through one epoch: yield the arrays of batches of one size, stacked."""
         if self._whole:
-            yield (self._x, self._y), self.examples
+            yield self._x[None], self._y[None]
             return
         size, turn_x, turn_y = self.size, self._turn_x, self._turn_y
         order = None
@@ -106,16 +115,14 @@ class ArrayBatches:
             order = self.generator.numpy.permutation(self.examples)
         bytes_per_batch = size * max(1, self._x.nbytes // self.examples)
         step = size * max(1, _CHUNK // bytes_per_batch)
-        for start in range(0, self.examples, step):
-            rows = slice(start, start + step) if order is None else order[start : start + step]
+        full = self.examples // size * size
+        starts = [*range(0, full, step), *([full] if full < self.examples else [])]
+        for start, end in zip(starts, [*starts[1:], self.examples], strict=True):
+            rows = slice(start, end) if order is None else order[start:end]
             x, y = self._x[rows], self._y[rows]
-            for i in range(0, len(y), size):
-                one, two = x[i : i + size], y[i : i + size]
-                number = len(two)
-                if turn_x:
-                    one = one.T
-                    two = two.T if turn_y else two
-                yield (one, two), number
+            each = min(size, len(y))
+            x, y = x.reshape(-1, each, *x.shape[1:]), y.reshape(-1, each, *y.shape[1:])
+            yield x.swapaxes(1, 2) if turn_x else x, y.swapaxes(1, 2) if turn_y else y
 
     def state_dict(self) -> dict[str, Any]:
         """Return where the shuffling stands between two epochs."""
@@ -153,6 +160,7 @@ class LoaderBatches:
         self.loader = loader
         self.examples = len(loader.dataset)
         self._casts = casts
+        self.axis = -1 if columns else 0
         self._columns = columns
 
     def __len__(self) -> int:
@@ -161,10 +169,15 @@ class LoaderBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         """Go through one epoch."""
-        return _wrapped(self.arrays())
+        return _wrapped(self.arrays(), self.axis)
 
-    def arrays(self) -> Iterator[tuple[tuple[Array, ...], int]]:
-        """Go through one epoch: yield the arrays of each batch, and its number of examples."""
+    def blocks(self) -> Iterator[tuple[Array, ...]]:
+        """Go through one epoch: yield the arrays of each batch, as a block of one."""
+        for batch in self.arrays():
+            yield tuple(a[None] for a in batch)
+
+    def arrays(self) -> Iterator[tuple[Array, ...]]:
+        """Go through one epoch: yield the arrays of each batch."""
         casts = self._casts
         for batch in self.loader:
             if not isinstance(batch, tuple | list) or len(batch) < 2:
@@ -178,11 +191,10 @@ class LoaderBatches:
             *inputs, target = arrays
             inputs = [casts.input(a) for a in inputs]
             target = casts.target(target)
-            number = len(target)
             if self._columns:
                 inputs = [a.T for a in inputs]
                 target = target.T
-            yield (*inputs, target), number
+            yield *inputs, target
 
     def state_dict(self) -> dict[str, Any]:
         """Return the loader's state."""
@@ -193,10 +205,10 @@ class LoaderBatches:
         self.loader.load_state_dict(state)
 
 
-def _wrapped(batches: Iterator[tuple[tuple[Array, ...], int]]) -> Iterator[Batch]:
-    """Yield batches as tensors."""
-    for (*inputs, target), number in batches:
-        yield tuple(map(wrap, inputs)), wrap(target), number
+def _wrapped(batches: Iterator[tuple[Array, ...]], axis: int) -> Iterator[Batch]:
+    """Yield batches as tensors, with their numbers of examples."""
+    for *inputs, target in batches:
+        yield tuple(map(wrap, inputs)), wrap(target), target.shape[axis]
 
 
 def batches_of(

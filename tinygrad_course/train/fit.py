@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from tinygrad_course.compiling import BACKENDS
 from tinygrad_course.errors import AnomalyError, ArgumentError, DtypeError, GraphError
 from tinygrad_course.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from tinygrad_course.optim.lr_scheduler import ReduceLROnPlateau
@@ -143,9 +144,10 @@ def fit(
         layout: "rows" or "columns", whether examples are rows or columns of X; by default that of
             the model's layers.
         compile: "auto" takes the steps as a compiled program, see `tinygrad_course.compile`, when
-            the model can be; True insists on it; False takes them as they are written. The numbers
-            are the same up to rounding. A program keeps gradients to itself: afterwards ``.grad``
-            is None, unless a callback of your own may look at it.
+            the model can be; True insists on it; "numpy" and "numba" name the backend, which is
+            otherwise chosen by the number of steps; False takes them as they are written. The
+            numbers are the same up to rounding. A program keeps gradients to itself: afterwards
+            ``.grad`` is None, unless a callback of your own may look at it.
 
     Returns:
         The `History`: the loss and the metrics of each epoch.
@@ -172,8 +174,10 @@ def fit(
         True
     """
     _check_counts(epochs, checkpoint_every)
-    if not isinstance(compile, bool) and compile != "auto":
-        raise ArgumentError(f"fit: got compile={compile!r}, expected True, False or 'auto'.")
+    if not isinstance(compile, bool) and compile not in BACKENDS:
+        raise ArgumentError(
+            f"fit: got compile={compile!r}, expected True, False, 'auto', 'numpy' or 'numba'."
+        )
     if clip_norm is not None:
         checked_number("fit", "clip_norm", clip_norm, least=0)
     columns = columns_of("fit", model, layout)
@@ -227,7 +231,18 @@ def fit(
     run = Run(model, made, schedule, batches, listed, epochs, generator.seed)
     # Callbacks of the package look at no gradients.
     grads = any(not type(c).__module__.startswith("tinygrad_course.") for c in listed)
-    step = Step(model, made, judged.function, clip_norm, compile, bool(found), grads)
+    singly = any(_has(c, "on_batch_end") for c in listed)
+    step = Step(
+        model,
+        made,
+        judged.function,
+        clip_norm=clip_norm,
+        compiled=compile,
+        predicts=bool(found),
+        grads=grads,
+        singly=singly or grads,
+        expected=epochs * len(batches),
+    )
     trainer = _Trainer(run, judged, found, held, step, shown)
     for callback in listed:
         callback.run = run
@@ -272,9 +287,7 @@ class _Trainer:
         self.shown = shown
         # Only what is overridden is called in each batch.
         self.per_batch: list[Callable[[int, float], Any]] = [
-            callback.on_batch_end
-            for callback in run.callbacks
-            if getattr(callback.on_batch_end, "__func__", None) is not Callback.on_batch_end
+            callback.on_batch_end for callback in run.callbacks if _has(callback, "on_batch_end")
         ]
 
     def epoch(self) -> None:
@@ -308,22 +321,24 @@ class _Trainer:
         total = 0.0
         seen = 0
         batch = 0
-        for arrays, number in run.batches.arrays():
-            batch += 1
-            try:
-                value, prediction = step(*arrays)
-            except NotFinite as found:
-                self._refuse_value(found.value, batch)
-            total += value * number if means else value
-            seen += number
-            if metrics:
-                target = wrap(arrays[-1])
-                for name, metric in metrics.items():
-                    sums[name] += float(metric(prediction, target)) * number
-            for report in self.per_batch:
-                report(batch, value)
-            if showing:
-                self.shown.batch(run.epoch, batch)
+        axis = run.batches.axis
+        try:
+            for block in run.batches.blocks():
+                number = block[-1].shape[1:][axis]
+                for value, prediction, target in step.through(block):
+                    batch += 1
+                    total += value * number if means else value
+                    seen += number
+                    if metrics:
+                        wrapped = wrap(target)
+                        for name, metric in metrics.items():
+                            sums[name] += float(metric(prediction, wrapped)) * number
+                    for report in self.per_batch:
+                        report(batch, value)
+                    if showing:
+                        self.shown.batch(run.epoch, batch)
+        except NotFinite as found:
+            self._refuse_value(found.value, batch + 1)
         averages = {name: value / seen for name, value in sums.items()}
         return {"loss": total / seen if means else total, **averages}
 
@@ -334,6 +349,11 @@ class _Trainer:
             "the learning rate or pass clip_norm=1.0; `with tc.detect_anomaly():` around fit names "
             "the operation that makes the first NaN or Inf."
         )
+
+
+def _has(callback: Callback, method: str) -> bool:
+    """Return whether a callback does something at that time."""
+    return getattr(getattr(callback, method), "__func__", None) is not getattr(Callback, method)
 
 
 def _check_counts(epochs: Any, checkpoint_every: Any) -> None:

@@ -8,12 +8,12 @@ step before.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from tinygrad_course.compiling import Compiled
+from tinygrad_course.compiling import Compiled, compile
 from tinygrad_course.errors import ArgumentError, DtypeError, ShapeError
 from tinygrad_course.optim import Optimizer, clip_grad_norm_
 from tinygrad_course.random import Generator, default_generator
@@ -23,7 +23,7 @@ __all__ = ["NotFinite", "Step"]
 
 Batch = tuple[Any, ...]
 # How many steps there may be to go back.
-KEPT = 64
+KEPT = 256
 
 
 class NotFinite(Exception):
@@ -42,9 +42,11 @@ class Step:
         model, optimizer: what is trained, and how.
         loss: a function of prediction and target.
         clip_norm: the largest joint norm of the gradients, or None.
-        compiled: True, False, or "auto": if it can be.
+        compiled: True or a backend; False; or "auto": if it can be.
         predicts: whether predictions are asked for.
         grads: whether someone may look at the gradients afterwards.
+        singly: whether someone looks on after each step.
+        expected: how many steps there will be.
     """
 
     def __init__(
@@ -52,23 +54,83 @@ class Step:
         model: Any,
         optimizer: Optimizer,
         loss: Callable[[Any, Any], Any],
+        *,
         clip_norm: float | None,
         compiled: Any,
         predicts: bool,
         grads: bool,
+        singly: bool,
+        expected: int,
     ) -> None:
         """Take no step yet."""
         self.model = model
         self.optimizer = optimizer
         self.loss = loss
         self.clip_norm = clip_norm
-        self.compiled = compiled
+        self.insists = compiled not in (False, "auto")
         self.predicts = predicts
+        self.singly = singly
         self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        self._fast: Compiled | None = Compiled(self._written(), grads=grads) if compiled else None
+        self._fast: Compiled | None = None
+        if compiled:
+            backend = "auto" if compiled is True else compiled
+            # Checks the name, and that the backend is installed.
+            compile(backend=backend)
+            self._fast = Compiled(self._written(), backend, grads, expected)
         self._traced = 0
         self._since: list[Batch] = []
         self._kept: _Kept | None = None
+
+    def through(self, block: Batch) -> Iterator[tuple[float, Any, Any]]:
+        """Take a step on each batch of a block; yield loss, prediction and target after each.
+
+        A program takes several steps before the first is yielded, unless someone looks on.
+
+        Args:
+            block: the arrays of batches, stacked.
+
+        Raises:
+            NotFinite: the loss is NaN or infinite.
+        """
+        count = len(block[0])
+        for start in range(0, count, KEPT):
+            part = tuple(array[start : start + KEPT] for array in block)
+            if not self._traced:  # see first whether there is a program
+                yield from self._one_by_one(tuple(array[:1] for array in part))
+                part = tuple(array[1:] for array in part)
+            if self._fast is None or self.singly or len(part[0]) <= 1:
+                yield from self._one_by_one(part)
+            else:
+                yield from self._together(part)
+
+    def _one_by_one(self, part: Batch) -> Iterator[tuple[float, Any, Any]]:
+        for batch in zip(*part, strict=True):
+            yield *self(*batch), batch[-1]
+
+    def _together(self, part: Batch) -> Iterator[tuple[float, Any, Any]]:
+        """Take all steps of a part in one call, or from its first again one by one."""
+        assert self._fast is not None
+        kept = _Kept(self.model, self.optimizer)
+        self._kept = None  # what single steps go back to
+        try:
+            result = self._fast.map(*part)
+        except BaseException as error:  # also when interrupted: step counts are ahead of moments
+            kept.restore(self.optimizer)
+            if self.insists or not isinstance(error, Exception):
+                raise
+            self._fast = None
+            yield from self._one_by_one(part)
+            return
+        if self._fast.traced != self._traced:
+            self._look(self._fast)
+        J = result[0] if self.predicts else result
+        values = J._data.reshape(-1).tolist()
+        if not all(value - value == 0 for value in values):
+            kept.restore(self.optimizer)
+            yield from self._one_by_one(part)
+            return
+        for k, value in enumerate(values):
+            yield value, wrap(result[1]._data[k]) if self.predicts else None, part[-1][k]
 
     def __call__(self, *batch: Any) -> tuple[float, Any]:
         """Take a step on the arrays of a batch; return the loss and the prediction.
@@ -87,7 +149,7 @@ class Step:
         try:
             result = fast(*batch)
         except Exception:
-            if self.compiled is True:
+            if self.insists:
                 raise
             self._fast = None  # the function itself says what is wrong, if something is
             return self._eager(batch)
@@ -140,10 +202,10 @@ class Step:
         """See whether there is a program."""
         self._traced = fast.traced
         if fast.reason:
-            if self.compiled is True:
+            if self.insists:
                 raise ArgumentError(
-                    f"fit: got compile=True, but the step cannot be compiled: {fast.reason}. Pass "
-                    "compile='auto'."
+                    f"fit: the step cannot be compiled: {fast.reason}. Pass compile='auto' to take "
+                    "it as it is written then."
                 )
             self._fast = None
 
