@@ -20,7 +20,6 @@ from ..derivation.writer import identifier
 from ..graph import Graph
 from ..journal import Journal
 from ..node import RECORD_GRAD, last_write, recording, tick
-from ..op import REGISTRY
 from ..random import default_generator
 from ..tensor import Tensor, wrap
 from ..tracing import Program, Run
@@ -437,7 +436,7 @@ class Specialised:
                 arguments.append(node.index)
                 self.places.append(self.given[x])
         self.plan = plan(lowered, set(arguments))
-        self.program = maker(lowered, self.plan, arguments, _title(self.called))
+        self.program = maker(lowered, self.plan, arguments, _title(self.called, lowered))
         self.states = {
             i: self.leaves[lowered[i].name]
             for i, kind in enumerate(self.plan.kinds)
@@ -581,10 +580,11 @@ class Specialised:
         return recorded(self.f, args, tensors, value, slopes)
 
 
-def _title(called: str) -> str:
+def _title(called: str, graph: Graph) -> str:
     """Return a function's name, such that it hides nothing that its program calls."""
     name = identifier(called) or "step"
-    return f"{name}_" if hasattr(np, name) or name in REGISTRY else name
+    calls = {node.op.name for node in graph if node.op is not None}
+    return f"{name}_" if hasattr(np, name) or name in calls else name
 
 
 def _said(error: Exception) -> str:
