@@ -29,6 +29,7 @@ from .node import (
     Node,
     engine,
     last_write,
+    module_changes,
     recording,
     tick,
 )
@@ -504,6 +505,7 @@ class HookHandle:
         """Add `hook` to `hooks`."""
         self._hooks = hooks
         self._id = next(_hook_ids)
+        module_changes[0] += 1  # compiled functions look at hooks again
         hooks[self._id] = hook
 
     def remove(self) -> None:

@@ -9,26 +9,36 @@ object was replaced by an equal number or text, the program still holds.
 
 from __future__ import annotations
 
-import dis
+import io
 import operator
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable
 from functools import partial
-from types import CodeType, FunctionType, MethodType, ModuleType
+from itertools import chain
+from types import FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
 
+from ..arrays import _default_dtype
 from ..node import module_changes
 from ..random import Generator
 from ..tensor import Tensor
+from .reads import is_users, reads_of
 
 _is = operator.is_
 PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype)
-# What these packages define has no variables of the user's.
-_FOREIGN = frozenset({*sys.stdlib_module_names, "numpy", "scipy", "tinygrad_course"})
-_DEEP = 4
+CONTAINERS = (list, tuple, dict, set, frozenset, deque)
+# What lies deeper in lists of lists is not looked at; a function that reads it is no program.
+_DEEP = 50
+# What runs when an object is made, not when it is used.
+_MAKING = frozenset(("__init__", "__new__", "__post_init__"))
+# What a module keeps about itself; its mode is among its settings.
+_OF_MODULES = frozenset(("_members", "_hooks", "_structure", "_layer"))
+# Of the package's own objects these may change between calls.
+_CHANGING = ("tinygrad_course.optim", "tinygrad_course.train", "tinygrad_course.data")
 
 
 class Guards:
@@ -41,7 +51,8 @@ class Guards:
         arrays: the NumPy arrays found.
         generators: the `Generator`s found.
         numbers: the numbers that stand in the functions' code.
-        iterators: what gives something else each time it is asked.
+        iterators: the names of what gives something else each time it is asked.
+        unseen: the name of something that lies too deep to be looked at.
         hooked: True while a module has hooks.
         seen: how often modules had changed when theirs were last looked at.
         version: counts how often the places were written anew.
@@ -55,17 +66,25 @@ class Guards:
         self.arrays: list[Any] = []
         self.generators: list[Generator] = []
         self.numbers: set[float] = set()
-        self.iterators: list[Any] = []
+        self.iterators: list[str] = []
+        self.unseen = ""
         self.hooked = False
         self._places: list[_Place] = []
         self._seen: dict[int, Any] = {}
         self._functions: set[Any] = set()
         self._streams: list[tuple[Any, Any]] = []
         self._roots: list[Any] = []
+        # Attributes that the functions name, and the dictionaries of attributes that were found.
+        self._named: set[str] = set()
+        self._any_attribute = False
+        self._spaces: dict[tuple[int, str], tuple[Any, Any, str]] = {}
+        self._watched: set[tuple[int, str]] = set()
+        self._optimizers: list[Any] = []
         self.seen = -1
         self.version = 0
         self._snapshot: Any = []
         self._holds: Callable[[], bool] | None = None
+        self.item(_default_dtype, 0, "the default dtype")
 
     # --- what to look at --------------------------------------------------------------------
 
@@ -105,7 +124,6 @@ class Guards:
         if f in self._functions:
             return
         self._functions.add(f)
-        self.numbers.update(_numbers(f.__code__.co_consts))
         for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
             try:
                 value = cell.cell_contents
@@ -113,16 +131,26 @@ class Guards:
                 continue
             self.attribute(cell, "cell_contents", name)
             self.value(value, name)
-        for name in _names(f.__code__):
+        for value in (*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values()):
+            self.value(value, "a default")
+        if is_users(f):
+            self._code(f)
+
+    def _code(self, f: FunctionType) -> None:
+        reads = reads_of(f.__code__)
+        self.numbers |= reads.numbers
+        self._named |= reads.attributes
+        self._any_attribute |= reads.any_attribute
+        for name in sorted(reads.variables):
             if name in f.__globals__:
                 self.item(f.__globals__, name, name)
                 self.value(f.__globals__[name], name)
-        for value in f.__defaults__ or ():
-            self.value(value, "a default")
+        for name in sorted(reads.modules):
+            self.value(sys.modules.get(name), name)
 
     def value(self, value: Any, called: str, deep: int = 0) -> None:
         """Look into something that a function reads."""
-        if isinstance(value, (*PLAIN, ModuleType)) or self._is_known(value):
+        if isinstance(value, PLAIN) or self._is_known(value):
             return
         if isinstance(value, Tensor):
             self.tensors[value] = called
@@ -131,33 +159,98 @@ class Guards:
         elif hasattr(value, "named_parameters") and hasattr(value, "_members"):
             self.module(value)
         elif _is_optimizer(value):
+            self._optimizers.append(value)
             self._tensors_of(value)
         elif isinstance(value, Generator):
             self.generators.append(value)
         elif isinstance(value, (np.random.Generator, random.Random)):
             self._streams.append((value, _place_of(value)))
-        elif isinstance(value, (FunctionType, MethodType, partial)):
-            if _is_users(value):
-                self.function(value, called)
-        elif isinstance(value, (list, tuple, dict)):
-            if not isinstance(value, tuple):
+        elif isinstance(value, CONTAINERS):
+            if not isinstance(value, (tuple, frozenset)):
                 self.contents(value, called)
-            if deep < _DEEP:
-                for part in value.values() if isinstance(value, dict) else value:
-                    self.value(part, called, deep + 1)
+            if deep == _DEEP:
+                self.unseen = called
+                return
+            for part in _parts(value):
+                self.value(part, called, deep + 1)
+        else:
+            self._code_or_object(value, called)
+
+    def _code_or_object(self, value: Any, called: str) -> None:
+        if isinstance(value, (FunctionType, MethodType, partial)):
+            self.function(value, called)
+        elif isinstance(value, (staticmethod, classmethod)):
+            self.value(value.__func__, called)
+        elif isinstance(value, property):
+            self.value((value.fget, value.fset), called)
+        elif isinstance(value, ModuleType):
+            if is_users(value):
+                self._space(vars(value), value, called, "module")
         elif isinstance(value, type):
-            return
+            self._class(value, True)
         elif hasattr(value, "__next__"):
-            self.iterators.append(value)
+            if not isinstance(value, io.IOBase):
+                self.iterators.append(called)
         elif hasattr(value, "f") and type(value).__name__ == "Compiled":
             self.function(value.f, called)
-        elif _is_users(type(value)) and hasattr(value, "__dict__") or _is_scheduler(value):
-            self.contents(vars(value), called)
-            if deep < _DEEP:
-                for name, part in vars(value).items():
-                    self.value(part, f"{called}.{name}", deep + 1)
-            if callable(value) and isinstance(type(value).__call__, FunctionType):
-                self.function(type(value).__call__, called)
+        elif hasattr(value, "__wrapped__"):
+            self.function(value.__wrapped__, called)
+        else:
+            self._object(value, called)
+
+    def _object(self, value: Any, called: str) -> None:
+        """Look at the attributes of an object, and at what its class defines."""
+        kind = type(value)
+        own = hasattr(value, "__dict__")
+        if kind.__module__.startswith("tinygrad_course"):
+            if own and kind.__module__.startswith(_CHANGING):
+                self.value(vars(value), called)
+            return
+        self._class(kind)
+        if own:
+            self._space(vars(value), value, called, "object")
+        for base in kind.__mro__ if is_users(kind) else ():
+            for name, slot in vars(base).items():
+                if isinstance(slot, MemberDescriptorType) and hasattr(value, name):
+                    self.attribute(value, name, f"{called}.{name}")
+                    self.value(getattr(value, name), f"{called}.{name}")
+
+    def _class(self, kind: type, made: bool = False) -> None:
+        """Look at what a class of the user's defines; `made` if objects of it may be made."""
+        for base in kind.__mro__:
+            if is_users(base):
+                self._space(vars(base), base, base.__name__, "made" if made else "class")
+
+    def _space(self, space: Any, owner: Any, called: str, kind: str) -> None:
+        """Note a place of attributes, of which those are looked at that the functions name."""
+        if (id(owner), kind) not in self._spaces:
+            self._spaces[id(owner), kind] = space, owner, called
+            if kind != "module":
+                self._places.append(_Place(space, "len", None, called, len(space)))
+
+    def settle(self) -> None:
+        """Look at those attributes of what was found that the functions name."""
+        before = (-1, 0)
+        while before != (len(self._named), len(self._spaces)):
+            before = len(self._named), len(self._spaces)
+            for (key, kind), (space, _, called) in list(self._spaces.items()):
+                for name in list(space):
+                    if (key, name) not in self._watched and self._is_read(name, kind):
+                        self._watched.add((key, name))
+                        self.item(space, name, f"{called}.{name}")
+                        self.value(space[name], f"{called}.{name}")
+        for optimizer in self._optimizers:
+            for group in optimizer.param_groups:
+                for option in self._named.intersection(group):
+                    self.item(group, option, f"{option} of {type(optimizer).__name__}")
+        self._snapshot = self._settings_of_modules()
+
+    def _is_read(self, name: str, kind: str) -> bool:
+        if name in _MAKING:
+            return kind == "made"
+        if name in self._named or (kind != "module" and self._any_attribute):
+            return True
+        return kind in ("class", "made") and name[:2] == "__"
 
     def module(self, module: Any) -> None:
         """Look at a module and all inside it: mode, settings, parts, hooks."""
@@ -167,9 +260,10 @@ class Guards:
             self.generators += [g for g in vars(part).values() if isinstance(g, Generator)]
             for _, x in part._own("parameter", "buffer", "temporary buffer"):
                 self.tensors.setdefault(x, x.name or "")
-            if _is_users(type(part)):
-                self.function(type(part).forward)
-        self._snapshot = self._settings_of_modules()
+            self._class(type(part))
+            for name, value in _settings(part):
+                self.value(value, f"{type(part).__name__}.{name}")
+        self._named.add("forward")
 
     def optimizer(self, optimizer: Any) -> None:
         """Look at the options of an optimizer, the learning rate excepted, and at its state."""
@@ -180,7 +274,7 @@ class Guards:
         counted: dict[int, Any] = {}
         for group in optimizer.param_groups:
             for key in group:
-                if key not in ("lr", "initial_lr"):
+                if key not in ("lr", "initial_lr") or key in self._named:
                     self.item(group, key, f"{key} of {kind}")
             self.contents(group["params"], f"the parameters of {kind}")
             for p in group["params"]:
@@ -194,10 +288,10 @@ class Guards:
                     first = counted.setdefault(entry["step"], entry)
                     if first is not entry:
                         self._places.append(_Place(entry, "=", "step", f"steps of {kind}", first))
-        if _is_users(type(optimizer)):
-            for name, value in vars(optimizer).items():
-                if isinstance(value, PLAIN) and not name.startswith("_"):
-                    self.attribute(optimizer, name, f"{kind}.{name}")
+        self._class(type(optimizer))
+        if is_users(type(optimizer)):
+            self._space(vars(optimizer), optimizer, kind, "object")
+        self.settle()
         self._holds = None
 
     def _tensors_of(self, optimizer: Any) -> None:
@@ -217,8 +311,7 @@ class Guards:
         if self._holds is None:
             self._holds = self._expression()
         try:
-            known = self.seen == module_changes[0] or not self._roots
-            if known and self._holds():
+            if self.seen == module_changes[0] and self._holds():
                 return True
         except (LookupError, AttributeError, ValueError):
             pass
@@ -232,7 +325,7 @@ class Guards:
         """Compare by value what is not the same object."""
         found = self._settings_of_modules()
         if not _equal(found, self._snapshot):
-            self.failed = "a module: its mode, its settings or its parts"
+            self.failed = "a module: its mode, its settings, its parts or hooks"
             return False
         for place in self._places:
             before = place.found
@@ -247,7 +340,7 @@ class Guards:
 
     def terms(self, space: dict[str, Any], mark: str) -> list[str]:
         """Return the comparisons as Python text; the names in it go into `space`."""
-        space.update(all=all, map=map, same=_is, len=len)
+        space.update(all=all, map=map, same=_is, len=len, chain=chain)
         terms = []
         for k, place in enumerate(self._places):
             o, v, key = f"{mark}o{k}", f"{mark}v{k}", f"{mark}k{k}"
@@ -256,9 +349,13 @@ class Guards:
                 terms.append(f"{o}[{key}] == {v}[{key}]")
             elif place.kind == "[]":
                 terms.append(f"{o}[{key}] is {v}")
+            elif place.kind == "len":
+                terms.append(f"len({o}) == {place.found}")
             elif place.kind == "*":
-                items = f"{o}.values()" if isinstance(place.owner, dict) else o
-                terms.append(f"len({o}) == {len(place.found)} and all(map(same, {items}, {v}))")
+                is_dict = isinstance(place.owner, dict)
+                items, count = (f"chain({o}, {o}.values())", 2) if is_dict else (o, 1)
+                size = len(place.found) // count
+                terms.append(f"len({o}) == {size} and all(map(same, {items}, {v}))")
             else:
                 terms.append(f"{o}{place.kind} is {v}")
         return terms
@@ -271,18 +368,14 @@ class Guards:
         return eval(f"lambda: {text}", space)  # type: ignore[no-any-return]
 
     def _settings_of_modules(self) -> list[Any]:
-        """Return the plain attributes of all modules, and which parts each has."""
-        found: list[Any] = []
-        self.hooked = False
+        """Return the plain attributes of all modules, which parts each has, and hooks."""
+        found: list[Any] = [sum(len(x._hooks) for x in self.tensors if x._hooks)]
+        self.hooked = found[0] > 0
         for root in self._roots:
             for module in root.modules():
                 own = vars(module)
                 parts = [(name, own.get(name)) for name in module._members]
-                plain = [
-                    (name, _items(value) if isinstance(value, (list, tuple, dict)) else value)
-                    for name, value in own.items()
-                    if name[0] != "_" and name not in module._members and _is_watched(value)
-                ]
+                plain = _settings(module)
                 hooks = own.get("_hooks")
                 count = 0 if hooks is None else len(hooks[0]) + len(hooks[1])
                 self.hooked = self.hooked or count > 0
@@ -311,6 +404,8 @@ class _Place:
                 now = self.owner[self.key]
             elif self.kind == "*":
                 now = _items(self.owner)
+            elif self.kind == "len":
+                now = len(self.owner)
             else:
                 now = getattr(self.owner, self.kind[1:])
         except (LookupError, AttributeError, ValueError):
@@ -323,11 +418,22 @@ class _Place:
 
 
 def _items(owner: Any) -> list[Any]:
+    """Return the parts of a list, or the keys and values of a dictionary."""
+    return [*owner, *owner.values()] if isinstance(owner, dict) else list(owner)
+
+
+def _parts(owner: Any) -> list[Any]:
     return list(owner.values() if isinstance(owner, dict) else owner)
 
 
-def _is_watched(value: Any) -> bool:
-    return isinstance(value, (*PLAIN, list, tuple, dict)) or callable(value)
+def _settings(module: Any) -> list[tuple[str, Any]]:
+    """Return the attributes of a module that are none of its parts."""
+    private = is_users(type(module))
+    return [
+        (name, value)
+        for name, value in vars(module).items()
+        if name not in module._members and name not in _OF_MODULES and (private or name[0] != "_")
+    ]
 
 
 def _equal(a: Any, b: Any) -> bool:
@@ -341,42 +447,8 @@ def _equal(a: Any, b: Any) -> bool:
     return isinstance(a, PLAIN) and bool(a == b)
 
 
-def _names(code: CodeType) -> Iterator[str]:
-    """Yield the global names that a function and the functions inside it may read."""
-    for instruction in dis.get_instructions(code):
-        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-            yield instruction.argval
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _names(constant)
-
-
-def _numbers(constants: Any) -> Iterator[float]:
-    """Yield the numbers in the constants of a function and of those inside it."""
-    for constant in constants:
-        if isinstance(constant, (int, float)):
-            yield constant
-            yield -constant
-        elif isinstance(constant, tuple):
-            yield from _numbers(constant)
-        elif isinstance(constant, CodeType):
-            yield from _numbers(constant.co_consts)
-
-
-def _is_users(what: Any) -> bool:
-    """Return whether a function or class is the user's own."""
-    while isinstance(what, partial):
-        what = what.func
-    module = getattr(what, "__module__", None) or ""
-    return module.partition(".")[0] not in _FOREIGN
-
-
 def _is_optimizer(value: Any) -> bool:
     return hasattr(value, "param_groups") and hasattr(value, "zero_grad")
-
-
-def _is_scheduler(value: Any) -> bool:
-    return hasattr(value, "step") and _is_optimizer(getattr(value, "optimizer", None))
 
 
 def _place_of(stream: Any) -> Any:

@@ -28,6 +28,7 @@ def quick(made: Any) -> Callable[[tuple[Any, ...]], Any] | None:
         "Tensor": Tensor,
         "ndarray": np.ndarray,
         "MISSED": MISSED,
+        "GONE": (LookupError, AttributeError, ValueError),
         "SCALARS": SCALARS,
         "array": np.array,
         "wrap": wrap,
@@ -46,16 +47,17 @@ def quick(made: Any) -> Callable[[tuple[Any, ...]], Any] | None:
     terms = _arguments(made, space)
     if terms is None:
         return None
-    if made.guards.modules:
-        terms.append("changes[0] == guards.seen")
+    terms.append("changes[0] == guards.seen")
     terms += made.guards.terms(space, "g") + made.bound.terms(space, "b")
     count = len(made.held)
     names = "".join(f"x{k}, " for k in range(count))
     lines = [f"if len(args) != {count}: return MISSED"]
     if count:
         lines.append(f"{names}= args")
-    if terms:
-        lines.append(f"if not ({' and '.join(terms)}): return MISSED")
+    # What is looked at may be gone: a key of a dictionary, a global variable.
+    lines.append(f"try: holds = {' and '.join(terms)}")
+    lines.append("except GONE: return MISSED")
+    lines.append("if not holds: return MISSED")
     lines += _steps(made, space)
     body = "\n    ".join(lines)
     exec(f"def run(args):\n    {body}\n", space)

@@ -161,6 +161,7 @@ class Specialised:
         self.guards.function(f)
         for value in others_of(args):
             self.guards.value(value, "an argument")
+        self.guards.settle()
         given = list(leaves_of(args))
         self.reachable = set(self.guards.tensors)
         self.pins = [
@@ -228,6 +229,10 @@ class Specialised:
         guards, journal = self.guards, self.journal
         if not guards.hold():
             return f"it changes what it reads: {guards.failed}"
+        if guards.iterators:
+            return f"an iterator may give something else in each call: {guards.iterators[0]}"
+        if guards.unseen:
+            return f"it reads what lies too deep in lists: {guards.unseen}"
         if guards.hooked or any(x._hooks for x in (*self.reachable, *journal.graded)):
             return "hooks are to be called in each run"
         if streams() != draws or guards.drew():
@@ -375,9 +380,9 @@ class Specialised:
         Of floats only those are taken that are numbers in its code, or of a regular kind.
         """
         for a in self.guards.arrays:
-            if a.shape == array.shape and (a == array).all():
+            if np.may_share_memory(a, array) or a.shape == array.shape and (a == array).all():
                 return False
-        if array.dtype.kind in "iub" and not self.guards.iterators:
+        if array.dtype.kind in "iub":
             return True
         numbers = {array.dtype.type(n) for n in self.guards.numbers if abs(n) < 1e30}
         return is_regular(array) or numbers.issuperset(array.flat)
