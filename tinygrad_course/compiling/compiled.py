@@ -13,7 +13,7 @@ import inspect
 from collections import OrderedDict
 from collections.abc import Callable
 from types import MethodType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,13 +23,18 @@ from ..messages import brief
 from ..node import RECORD_GRAD, recording
 from ..tensor import Tensor, wrap
 from .choice import is_installed
+from .explain import described
 from .guards import PLAIN
-from .numpy_program import NumpyProgram
 from .quick import MISSED
 from .several import can_repeat, repeat, stacked
-from .specialised import ARRAYS, Eager, Specialised
+from .specialised import ARRAYS, Eager, Specialised, leaves_of
+
+if TYPE_CHECKING:
+    from .profile import Profile
 
 BACKENDS = ("auto", "numpy", "numba")
+# In an explanation, a profile has no more lines.
+IN_EXPLAIN = 24
 # Programs kept per function, and how often one for the same shapes is made anew.
 MOST_PROGRAMS = 16
 MOST_TRACES = 16
@@ -68,6 +73,7 @@ class Compiled:
         self._traces: dict[Any, int] = {}
         self._last: Specialised | Eager | None = None
         self._why = ""
+        self._profile: Profile | None = None
         self._dropped = 0
         self._signature = _signature(f)
         functools.update_wrapper(self, f)
@@ -216,6 +222,51 @@ class Compiled:
         """The graph of the last call's program, simplified."""
         return self._program().graph
 
+    def profile(self, *args: Any, repeat: int | None = None) -> Profile:
+        """Measure how long each part of the program takes: each fused loop, each call of NumPy.
+
+        Nothing is changed: parameters, moments and step counts are copies, random streams are put
+        back. The backend "numba" compiles each loop once more, as a function of its own.
+        `explain` tells the times from then on, and `viz.draw` writes them into its picture.
+
+        Args:
+            args: arguments that there is a program for; by default those it was made with.
+            repeat: how often the program is run; by default for about half a second.
+
+        Returns:
+            A `Profile`: ``print`` it for a table; ``.rows`` are the parts with ``.seconds``.
+
+        Raises:
+            GraphError: there is no program: before the first call, for other arguments, or where
+                the function is called as it is.
+            DtypeError, ArgumentError: `repeat` is no whole number from 1 on.
+
+        Example:
+            >>> import tinygrad_course as tc
+            >>> f = tc.compile(lambda x: (tc.exp(x) * x).sum(), backend="numpy")
+            >>> _ = f(tc.ones(100, 100))
+            >>> report = f.profile(repeat=20)
+            >>> [row.part.text for row in report.rows]
+            ['t1 = exp(x)', 't2 = t1 * x', 'J = np.sum(t2)']
+        """
+        from .profile import profile
+
+        made = self._made_for(args) if args else self._program()
+        given = list(leaves_of(args or made.held))
+        self._profile = profile(made, given, self.__name__, repeat)
+        return self._profile
+
+    def _made_for(self, args: tuple[Any, ...]) -> Specialised:
+        """Return the program for these arguments."""
+        for made in self._programs.get((recording.get(), (), *_key(args)), ()):
+            if made.holds(args):
+                self._last = made
+                return self._program()
+        raise errors.GraphError(
+            f"compile: {self.__name__} has no program for these arguments yet: it is made in the "
+            "first call with arguments of these shapes. Call it once with them."
+        )
+
     def explain(self) -> str:
         """Return in a few lines what was made of the function."""
         if isinstance(self._last, Eager):
@@ -224,16 +275,19 @@ class Compiled:
         program = made.program
         kept = sum(len(found) for found in self._programs.values())
         lines = [
-            *(program.describe() if hasattr(program, "describe") else _described(program)),
+            f"nodes: {made.traced_nodes} before simplification, {len(made.graph)} after, "
+            f"{len(program.graph)} written out in single operations",
+            *described(program),
             *made.chosen(),
-            f"nodes: {made.traced_nodes} traced, {len(made.graph)} simplified, "
-            f"{len(program.graph)} written out",
             f"programs kept: {kept}; traced {_times(self.traced)}",
         ]
         if self._why:
             lines.append(f"traced again because of {self._why}")
         if made.inside:
             lines.append("gradients stay inside: .grad is None after a call (grads=True keeps it)")
+        profile = self._profile
+        if profile is not None and profile.program is program:
+            lines += ["time per group:", f"{profile.head()}", profile.table(IN_EXPLAIN)]
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -306,21 +360,6 @@ def _signature(f: Callable[..., Any]) -> inspect.Signature | None:
         return inspect.signature(f)
     except (TypeError, ValueError):
         return None
-
-
-def _described(program: NumpyProgram) -> list[str]:
-    """Return in a few lines what a program of NumPy calls does."""
-    calls = sum(1 for line in program.source.splitlines()[1:-1] if line.strip())
-    plan = program.plan
-    lines = [
-        f"backend numpy: {calls} calls",
-        f"memory: {plan.planned:,} bytes in {len(plan.sizes)} buffers, {plan.naive:,} "
-        "without reuse",
-    ]
-    fresh = plan.kinds.count("fresh")
-    if fresh:
-        lines.append(f"{fresh} operations make a new array in each call")
-    return lines
 
 
 def _times(count: int) -> str:

@@ -110,18 +110,6 @@ class NumbaProgram:
         self._several: Any = None
         self.loaded: Any = None
 
-    def describe(self) -> list[str]:
-        """Return in a few lines what was made of the graph."""
-        loops = [g for g in self.fusion.groups if g.kind == "loop"]
-        fused = sum(len(g.nodes) for g in loops)
-        calls = len(self.fusion.groups) - len(loops)
-        return [
-            f"backend numba: {fused} operations in {len(loops)} loops, {len(self.loops)} compiled "
-            f"functions; {calls} calls of NumPy",
-            f"memory: {self.planned:,} bytes, {self.naive:,} with an array for every value",
-            *self.notes,
-        ]
-
     @property
     def planned(self) -> int:
         """The bytes of the program's own memory."""

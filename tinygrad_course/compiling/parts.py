@@ -266,6 +266,9 @@ class View:
             return f"np.sum({written[position][0]}, {axis})", ATOM
         if op.name in SHAPES_OF and self.is_view(i):
             return written[0]  # spread over a shape
+        if op.name == "part":  # of joined arrays
+            start = node.params["start"]
+            return f"{written[0][0]}[{start}:{start + node.size}]", ATOM
         least = op.bounds(len(written), node.params)
         texts = [
             f"({text})" if strength < bound else text
