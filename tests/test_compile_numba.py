@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -350,32 +351,73 @@ def test_a_gradient_by_differences() -> None:
 # --- machine code -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("bits", [32, 64])
-@pytest.mark.parametrize("name", ["exp", "log", "log1p", "tanh"])
-def test_functions_are_exact_to_two_units(name: str, bits: int) -> None:
+def applied(name: str, x: Any) -> Any:
+    """Return a function of `loop_math` of each number."""
     from numba import njit
 
     from tinygrad_course.compiling import loop_math
 
-    one = getattr(loop_math, f"{name}{bits}")
+    one = getattr(loop_math, f"{name}{8 * x.itemsize}")
 
     @njit(error_model="numpy")  # type: ignore[untyped-decorator,unused-ignore]
     def each(x: Any, y: Any) -> None:
         for i in range(x.size):
             y[i] = one(x[i])
 
-    rng = np.random.default_rng(0)
-    wide = 85 if bits == 32 else 700
-    x = np.concatenate(
-        [rng.normal(size=3000), rng.uniform(-wide, wide, 3000), rng.normal(size=3000) * 1e-5]
-    ).astype(f"float{bits}")
-    if name.startswith("log"):
-        x = np.abs(x)
     y = np.empty_like(x)
     each(x, y)
-    exact = getattr(np, name)(x.astype(np.longdouble))
-    error = np.abs(y - exact) / np.spacing(np.abs(exact).astype(x.dtype))
-    assert error.max() < 2.5
+    return y
+
+
+EXACT = {
+    "exp": np.exp,
+    "log": np.log,
+    "log1p": np.log1p,
+    "tanh": np.tanh,
+    "expm1_": np.expm1,
+    "erf": lambda x: np.array([math.erf(float(v)) for v in x], x.dtype),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", EXACT)
+def test_functions_are_exact_to_three_units(name: str, dtype: Any) -> None:
+    rng = np.random.default_rng(0)
+    wide = 85 if dtype == np.float32 else 700
+    parts = [rng.normal(size=3000), rng.uniform(-wide, wide, 3000), rng.normal(size=3000) * 1e-5]
+    x = np.concatenate([*parts, 10.0 ** rng.uniform(-30, 0, 3000)]).astype(dtype)
+    if name.startswith("log"):
+        x = np.abs(x)
+    y = applied(name, x)
+    exact = EXACT[name](x.astype(np.longdouble))
+    error = np.abs(y - exact) / np.spacing(np.abs(exact).astype(dtype))
+    assert error.max() <= 3
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", EXACT)
+def test_functions_at_the_edges(name: str, dtype: Any) -> None:
+    tiny = float(np.finfo(dtype).tiny)
+    edges = [
+        0.0,
+        np.inf,
+        np.nan,
+        tiny,
+        tiny / 8,
+        1,
+        88.7,
+        88.8,
+        103.9,
+        104.1,
+        709.7,
+        709.8,
+        745,
+        747,
+    ]
+    x = np.array([*edges, *np.negative(edges)], dtype)
+    with np.errstate(all="ignore"):
+        exact = EXACT[name](x.astype(np.float64 if dtype == np.float32 else x.dtype)).astype(dtype)
+        np.testing.assert_allclose(applied(name, x), exact, rtol=4 * np.finfo(dtype).eps, atol=0)
 
 
 def small_step() -> Any:

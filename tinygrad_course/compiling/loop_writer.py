@@ -22,9 +22,10 @@ class Names:
     """Names of values, each once, away from what loops and programs call."""
 
     RESERVED = frozenset(
-        "table at flat np sqrt exp log plus plus_product larger smaller sign_of float32 float64 "
+        "table at flat np sqrt plus plus_product larger smaller sign_of step_of float32 float64 "
         "int32 int64 bool abs range k factor dot matmul copyto ascontiguousarray".split()
-    ) | frozenset(COUNTERS)
+    )
+    RESERVED |= {*COUNTERS, *(f"{f}{b}" for f in loop_forms.OWN.values() for b in (32, 64))}
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
