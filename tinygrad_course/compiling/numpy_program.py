@@ -8,8 +8,9 @@ import numpy as np
 
 from ..derivation.writer import identifier
 from ..graph import Graph, GraphNode
+from .join import JOIN, joins, spanning
 from .lower import PRODUCT_SUM
-from .plan import REDUCTIONS, Plan, allocate
+from .plan import IN_ORDER, REDUCTIONS, Plan, allocate
 
 _OPERATORS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**"}
 
@@ -41,9 +42,11 @@ class NumpyProgram:
         self._views: list[int] = []
         # Views that are made in each call, and values that lie in one piece.
         self._late: set[int] = set()
-        self._whole = {i for i in plan.buffer if plan.kinds[i] == "buffer"}
+        self._whole = {i for i in plan.buffer if plan.kinds[i] == "buffer"} | {*plan.pieces}
+        self._whole |= {node.index for node in graph if joins(node)}
         self.quiet = any(n.op is not None and n.op.quiet for n in graph)
-        self.source = self._write()
+        self._head, *self._body, self._end = self._write()
+        self.source = "\n".join([self._head, *self._body, self._end, ""])
 
     # --- names and arrays -------------------------------------------------------------------
 
@@ -82,7 +85,8 @@ class NumpyProgram:
 
     # --- text -------------------------------------------------------------------------------
 
-    def _write(self) -> str:
+    def _write(self) -> list[str]:
+        """Return the lines of the program."""
         parameters = ", ".join(self._name(i) for i in self.arguments)
         computed = [node for node in self.graph if node.op is not None]
         self.steps = [(line, node.index) for node in computed for line in self._lines(node)]
@@ -90,8 +94,7 @@ class NumpyProgram:
         results = [self._name(n.index) for n in self.graph.outputs]
         results += [self._name(n.grad) for n in self.graph if n.op is None and n.grad is not None]
         lines.append(f"return {', '.join(results)}{',' if len(results) == 1 else ''}")
-        body = "\n".join(f"    {line}" for line in lines)
-        return f"def {self.name}({parameters}):\n{body}\n"
+        return [f"def {self.name}({parameters}):", *(f"    {line}" for line in lines)]
 
     def _lines(self, node: GraphNode) -> list[str]:
         """Return the lines that compute a node."""
@@ -112,7 +115,10 @@ class NumpyProgram:
         if node.index in self.plan.into:
             self.names[node.index] = name = self._name(self.plan.into[node.index])
         calls = self._calls(node, operands, name)
-        calls[-1] += comment
+        if node.index in self.plan.pieces:
+            comment = f"{comment or '  #'} in {self._name(self.plan.pieces[node.index][0])}"
+        if calls:
+            calls[-1] += comment
         return calls
 
     def _is_kept(self, node: GraphNode) -> bool:
@@ -123,8 +129,7 @@ class NumpyProgram:
             return False
         if node.op.name in ("reshape_to", "reshape_like") and first not in self._whole:
             return False
-        in_order = ("reshape_to", "reshape_like", "insert_axes", "remove_axes")
-        if first in self._whole and node.op.name in in_order:
+        if first in self._whole and node.op.name in (*IN_ORDER, "part"):
             self._whole.add(node.index)
         return True
 
@@ -145,11 +150,32 @@ class NumpyProgram:
             condition, a, b = operands
             first = [] if b == out or self._same(node, 2) else [f"copyto({out}, {b}, 'unsafe')"]
             return [*first, f"copyto({out}, {a}, 'unsafe', {condition})"]
+        if op is JOIN:
+            return self._join(node, operands, out)
         ufunc = np.reciprocal if op.name == "reciprocal" else op.ufunc
         self.bound[ufunc.__name__] = ufunc
         # By position it is a little faster; NumPy wants the word for these two.
         word = "out=" if ufunc in (np.maximum, np.minimum) else ""
         return [f"{ufunc.__name__}({', '.join(operands)}, {word}{out})"]
+
+    def _join(self, node: GraphNode, operands: list[str], out: str) -> list[str]:
+        """Return the calls that join what was not computed in its place."""
+        starts = {start for whole, start in self.plan.pieces.values() if whole == node.index}
+        if not starts:
+            self.bound["concatenate"] = np.concatenate
+            return [f"concatenate(({', '.join(operands)}), None, {out})"]
+        self.bound["copyto"] = np.copyto
+        calls = []
+        start = 0
+        for i, x in zip(node.inputs, operands, strict=True):
+            stop = start + self.graph[i].size
+            if start not in starts:
+                piece = f"{out}_{start}"
+                flat = self.arrays[node.index][start:stop]
+                self.bound[piece] = flat.reshape(self.graph[i].shape)
+                calls.append(f"copyto({piece}, {x})")
+            start = stop
+        return calls
 
     def _same(self, node: GraphNode, position: int) -> bool:
         """Return True when the result is written over this operand."""
@@ -223,8 +249,9 @@ class NumpyProgram:
         """Return the function, working on these arrays of the states."""
         space = dict(self.bound)
         values: dict[int, Any] = {**self.arrays, **states}
+        before, after = self._join_states(values, space)
         for i, state in self.plan.into.items():
-            values[i] = states[state]
+            values[i] = values[state]
         for i in self._views:
             node = self.graph[i]
             assert node.op is not None
@@ -235,5 +262,34 @@ class NumpyProgram:
                 space[name] = values[i]
             elif self.plan.kinds[i] == "constant":
                 space[name] = self.graph[i].value
+        self.source = "\n".join([self._head, *before, *self._body, *after, self._end, ""])
         exec(compile(self.source, f"<compiled {self.name}>", "exec"), space)
         return space[self.name]
+
+    def _join_states(self, values: dict[int, Any], space: dict[str, Any]) -> tuple[list[str], ...]:
+        """Give joined states their arrays.
+
+        Where the states do not lie together, since someone gave one of them another array, they
+        are copied: return the lines to do before and after the others.
+        """
+        before: list[str] = []
+        after: list[str] = []
+        for node in self.graph:
+            states = joins(node)
+            if not states:
+                continue
+            arrays = [values[i] for i in states]
+            flat = spanning(arrays)
+            if flat is None:
+                flat = np.empty(node.shape, node.dtype)
+                space.update(concatenate=np.concatenate, copyto=np.copyto)
+                name, start = self._name(node.index), 0
+                listed = ", ".join(self._name(i) for i in states)
+                before.append(f"    concatenate(({listed}), None, {name})")
+                for i, array in zip(states, arrays, strict=True):
+                    stop = start + array.size
+                    space[f"{name}_{start}"] = flat[start:stop].reshape(array.shape)
+                    after.append(f"    copyto({self._name(i)}, {name}_{start})")
+                    start = stop
+            values[node.index] = flat
+        return before, after

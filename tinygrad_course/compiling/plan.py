@@ -13,11 +13,14 @@ from typing import Any
 import numpy as np
 
 from ..graph import Graph, GraphNode
+from .join import JOIN
 
 VIEWS = frozenset(
     "matrix_transpose permute_axes reshape_to reshape_like insert_axes remove_axes broadcast_like "
-    "broadcast_shape".split()
+    "broadcast_shape part".split()
 )
+# Views that leave the elements of an array in their order.
+IN_ORDER = ("reshape_to", "reshape_like", "insert_axes", "remove_axes")
 REDUCTIONS = {
     "sum": np.add,
     "amax": np.maximum,
@@ -38,6 +41,7 @@ class Plan:
         buffer: node -> number of its buffer.
         sizes: bytes of each buffer.
         into: node -> the state whose array it is written into.
+        pieces: node -> the join in whose array it is computed, and from which place on.
         naive: bytes if every value had memory of its own.
     """
 
@@ -46,6 +50,7 @@ class Plan:
     buffer: dict[int, int] = field(default_factory=dict)
     sizes: list[int] = field(default_factory=list)
     into: dict[int, int] = field(default_factory=dict)
+    pieces: dict[int, tuple[int, int]] = field(default_factory=dict)
     naive: int = 0
 
     @property
@@ -68,6 +73,7 @@ def plan(graph: Graph, arguments: set[int]) -> Plan:
         made.root.append(root)
     last = _last_reads(graph, made)
     made.into = _in_states(graph, made, last)
+    made.pieces = _pieces(graph, made, last)
     _buffers(graph, made, last)
     return made
 
@@ -77,7 +83,9 @@ def computes_into(node: GraphNode) -> bool:
     op = node.op
     if op is None:
         return False
-    if op.ufunc is not None or op.name in ("reciprocal", "matrix_product", "where", "cast"):
+    if op.ufunc is not None or op is JOIN:
+        return True
+    if op.name in ("reciprocal", "matrix_product", "where", "cast"):
         return True
     return op.name in REDUCTIONS
 
@@ -145,6 +153,29 @@ def _in_states(graph: Graph, made: Plan, last: dict[int, int]) -> dict[int, int]
     return into
 
 
+def _pieces(graph: Graph, made: Plan, last: dict[int, int]) -> dict[int, tuple[int, int]]:
+    """Return what can be computed where it is joined; a join's array is in use as long as that."""
+    pieces: dict[int, tuple[int, int]] = {}
+    for node in graph:
+        if node.op is not JOIN:
+            continue
+        start = 0
+        for i in node.inputs:
+            whole = i
+            while made.kinds[whole] == "view" and _is_in_order(graph[whole]):
+                whole = graph[whole].inputs[0]
+            free = made.kinds[whole] == "buffer" and whole not in made.into
+            if free and whole not in pieces and graph[whole].op is not JOIN:
+                pieces[whole] = node.index, start
+                last[node.index] = max(last.get(node.index, -1), last[whole])
+            start += graph[i].size
+    return pieces
+
+
+def _is_in_order(node: GraphNode) -> bool:
+    return node.op is not None and node.op.name in IN_ORDER
+
+
 def _buffers(graph: Graph, made: Plan, last: dict[int, int]) -> None:
     free: list[int] = []
     ending: dict[int, list[int]] = {}
@@ -154,7 +185,11 @@ def _buffers(graph: Graph, made: Plan, last: dict[int, int]) -> None:
         i = node.index
         if made.kinds[i] == "buffer":
             made.naive += _bytes(node)
-            if i not in made.into:
+            if i in made.pieces:
+                whole, _ = made.pieces[i]
+                if whole not in made.buffer:
+                    made.buffer[whole] = _take(made, free, _bytes(graph[whole]))
+            elif i not in made.into and i not in made.buffer:
                 own = _over_operand(graph, made, node, last)
                 if own is None:
                     own = _take(made, free, _bytes(node))
@@ -211,4 +246,7 @@ def allocate(made: Plan, graph: Graph) -> dict[int, Any]:
         node = graph[i]
         count = node.size * node.dtype.itemsize
         arrays[i] = memory[number][:count].view(node.dtype).reshape(node.shape)
+    for i, (whole, start) in made.pieces.items():
+        node = graph[i]
+        arrays[i] = arrays[whole][start : start + node.size].reshape(node.shape)
     return arrays

@@ -35,6 +35,7 @@ from .effects import (
     streams,
 )
 from .guards import Guards
+from .join import join, joins, settle
 from .lower import lower
 from .plan import plan
 from .quick import SCALARS, quick
@@ -337,6 +338,12 @@ class Specialised:
             node.grad = None
         self.traced = Graph(graph.nodes, kept, updates)
         self.leaves = {graph[i].name: x for x, i in builder.index.items() if isinstance(x, Tensor)}
+        names = {x: name for name, x in self.leaves.items()}
+        self.moments = {
+            names[m]: (names[x], what)
+            for m, (x, what) in journal.parts.items()
+            if m in names and x in names and m._view is None
+        }
         pinned = {x for _, x in self.pins}
         self.given: dict[Any, int] = {}
         for k, leaf in enumerate(program.given):
@@ -432,11 +439,16 @@ class Specialised:
         """Make the program, or return why there is none."""
         self.backend = backend
         maker = program_class(backend)
-        lowered = lower(self.graph, getattr(maker, "for_loops", False))
+        for_loops = getattr(maker, "for_loops", False)
+        lowered = lower(self.graph, for_loops)
+        written = [self.leaves.get(lowered[s].name) for s, _ in lowered.updates]
+        self.changed = [x for x in written if x is not None]
+        if not for_loops:
+            lowered = join(lowered, self.moments)
         self.places: list[int] = []
         arguments: list[int] = []
         for node in lowered:
-            x = self.leaves.get(node.name) if node.op is None else None
+            x = self.leaves.get(node.name) if node.op is None and not joins(node) else None
             if x is not None and x in self.given:
                 arguments.append(node.index)
                 self.places.append(self.given[x])
@@ -445,16 +457,15 @@ class Specialised:
         self.states = {
             i: self.leaves[lowered[i].name]
             for i, kind in enumerate(self.plan.kinds)
-            if kind == "state" and lowered[i].name in self.leaves
+            if kind == "state" and lowered[i].name in self.leaves and not joins(lowered[i])
         }
         self.fixed = {
             i: np.asarray(lowered[i].value)
             for i, kind in enumerate(self.plan.kinds)
-            if kind == "state" and i not in self.states
+            if kind == "state" and i not in self.states and not joins(lowered[i])
         }
         used = set(self.states.values())
         self.refresh = [(x, read) for x, read in self.refresh_of.items() if x in used]
-        self.changed = [self.states[s] for s, _ in lowered.updates if s in self.states]
         for x in used:
             if x not in self.refresh_of and x not in self.watched:
                 self.watched.add(x)
@@ -463,7 +474,12 @@ class Specialised:
         if self.quiet is not None:
             self.quiet.run(silence)
         self._bind()
-        return "two tensors that it changes or reads share memory" if self.overlap else ""
+        if self.overlap:
+            return "two tensors that it changes or reads share memory"
+        moved = [settle([self.states[i] for i in joins(node)]) for node in lowered if joins(node)]
+        if any(moved):
+            self._bind()
+        return ""
 
     def _bind(self) -> None:
         """Bind the program to the arrays that parameters and states have now."""
