@@ -82,7 +82,7 @@ class Guards:
         self._optimizers: list[Any] = []
         self.seen = -1
         self.version = 0
-        self._snapshot: Any = []
+        self._snapshot: Any = [0]  # no hooks, no modules
         self._holds: Callable[[], bool] | None = None
         self.item(_default_dtype, 0, "the default dtype")
 
