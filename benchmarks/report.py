@@ -79,6 +79,25 @@ def steps(title: str, rows: Sequence[Row], names: Sequence[str], ratios: bool = 
     return lines
 
 
+def blocks(count: int, rows: Sequence[Row]) -> list[str]:
+    """Return the table of many steps in one call."""
+    names = list(dict.fromkeys(n for r in rows for n in r.times))
+    cells = [
+        [r.name, *(f"{short(r.times[n])} ({ratio(r.times[n], r.times.get('NumPy by hand'))})"
+                   if n in r.times else "–" for n in names)]
+        for r in rows
+    ]  # fmt: skip
+    return [
+        f"## {count} training steps in one call, one thread, µs per step (ratio to NumPy)",
+        "",
+        "On as many batches that are there already: this package's `map`, JAX's `lax.scan`; "
+        "NumPy and PyTorch take one step after another.",
+        "",
+        *table(["layers, batch", *names], cells),
+        *notes(rows),
+    ]
+
+
 def quotients(rows: Sequence[Row]) -> list[str]:
     """Return the ratios of the compiled steps to the others."""
     head = ["ratio of", *(r.name for r in rows)]

@@ -178,6 +178,20 @@ def steps(options: Any, names: list[str]) -> list[str]:
     return lines
 
 
+def blocks(options: Any, names: list[str]) -> list[str]:
+    """Many training steps in one call."""
+    from .blocks import BATCHES
+
+    rows = []
+    for layers, m in SIZES[:4][:: 2 if options.quick else 1][: options.sizes]:
+        row = report.Row(f"{'-'.join(map(str, layers))}, {m}", multiply_adds(layers, m))
+        given = {"sizes": layers, "m": m, "names": names, "seconds": options.seconds}
+        row.add(**measured("blocks", **given))
+        rows.append(row)
+        say(f"{BATCHES} steps, {row.name}: {row.times}")
+    return report.blocks(BATCHES, rows)
+
+
 def curve(options: Any, names: list[str]) -> list[str]:
     """Time of a step from 10 to 10^8 multiply-adds, as a table and a log-log plot."""
     sizes = CURVE[:: 2 if options.quick else 1][: options.sizes + 2]
@@ -234,6 +248,7 @@ def imports(options: Any, names: list[str]) -> list[str]:
 
 PARTS: dict[str, Callable[[Any, list[str]], list[str]]] = {
     "steps": steps,
+    "blocks": blocks,
     "curve": curve,
     "first": first_step,
     "elementwise": elementwise,

@@ -142,6 +142,33 @@ def elementwise(n: int, names: list[str], seconds: float) -> Any:
     return {"times": times, "errors": errors, "failed": failed}
 
 
+def blocks(sizes: list[int], m: int, names: list[str], seconds: float) -> Any:
+    """Time many steps in one call, for each step, after checking that the losses agree."""
+    import numpy as np
+
+    from .blocks import BATCHES, BLOCKS, available, batches
+    from .measure import agree, interleave
+    from .steps import problem
+
+    _, _, W, b = problem(tuple(sizes), m)
+    data = batches(tuple(sizes), m)
+    makers = {n: functools.partial(BLOCKS[n][1].build, *data, W, b) for n in available(names)}
+    made, failed = {}, {}
+    losses: dict[str, list[float]] = {}
+    for name, make in makers.items():
+        try:
+            made[name] = make()
+            found = np.concatenate([np.asarray(made[name]()) for _ in range(2)])
+        except Exception as error:
+            made.pop(name, None)
+            failed[name] = str(error).strip().partition("\n")[0] or type(error).__name__
+        else:
+            losses[name] = found.tolist()
+    agree(losses, 1e-4)
+    times = {n: t / BATCHES for n, t in interleave(made, seconds).items()}
+    return {"times": times, "losses": losses, "failed": failed}
+
+
 def coffee(epochs: int, tile: int, repeats: int, names: list[str]) -> Any:
     """Time the coffee lab from the first line to the last, after checking that losses agree."""
     from .coffee import RUNS, available, lab
@@ -223,7 +250,8 @@ def imports() -> Any:
 
 
 TASKS: dict[str, Callable[..., Any]] = {
-    task.__name__: task for task in (steps, first, elementwise, coffee, chains, derivation, imports)
+    task.__name__: task
+    for task in (steps, blocks, first, elementwise, coffee, chains, derivation, imports)
 }
 
 
