@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -458,16 +460,115 @@ def test_a_cache_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_pat
     x = tc.ones(3)
     for _ in range(2):
         same(fast(x).numpy(), np.exp(x.numpy()) + 1, 1e-6)
-    assert any("not kept" in note for note in program(fast).notes)
+    assert any("not kept" in note and str(tmp_path) in note for note in program(fast).notes)
 
 
-def test_numba_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damaged_files_are_made_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TINYGRAD_COURSE_CACHE", str(tmp_path))
+    x = tc.ones(3)
+
+    def f(x: Any) -> Any:
+        return x.tanh() * 5 + x
+
+    expected = f(x).numpy()
+    fused(f)(x)
+    for damage in (b"", b"not what was written"):
+        files = [*tmp_path.glob("step_*.py"), *tmp_path.rglob("*.nbi"), *tmp_path.rglob("*.nbc")]
+        assert len(files) == 3
+        for file in files:
+            file.write_bytes(damage)
+            fast = fused(f)
+            same(fast(x).numpy(), expected, 1e-6)
+            assert not program(fast).notes and file.read_bytes() != damage
+
+
+def test_the_oldest_are_removed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from tinygrad_course.compiling import machine_code
+
+    monkeypatch.setenv("TINYGRAD_COURSE_CACHE", str(tmp_path))
+    monkeypatch.setattr(machine_code, "MOST_KEPT", 2)
+    x = tc.ones(3)
+    made: list[Path] = []
+    for k in range(3):
+        fused(lambda x, k=k: x * x + k)(x)
+        (new,) = set(tmp_path.glob("step_*.py")) - set(made)
+        os.utime(new, (k, k))
+        made.append(new)
+    left = {path.name.split(".")[0] for path in tmp_path.rglob("step_*")}
+    assert left == {path.stem for path in made[1:]}
+
+
+TWO_PROCESSES = """
+import numpy as np, tinygrad_course as tc
+fast = tc.compile(lambda x: (x * x + 1).sum(axis=0), backend="numba")
+print(fast(tc.tensor(np.arange(6.0).reshape(2, 3))).tolist(), fast._program().program.notes)
+"""
+
+
+def test_two_processes_at_once(tmp_path: Path) -> None:
+    environment = {**os.environ, "TINYGRAD_COURSE_CACHE": str(tmp_path)}
+    command = [sys.executable, "-c", TWO_PROCESSES]
+    running = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    for process in running:
+        assert process.communicate()[0] == "[11.0, 19.0, 31.0] []\n"
+
+
+def fails(monkeypatch: pytest.MonkeyPatch, which: str) -> None:
+    """Let numba fail on functions of which the name ends so."""
+    from tinygrad_course.compiling import machine_code
+
+    compiled = machine_code._compiled
+
+    def fail(program: Any, function: Any, signature: Any) -> Any:
+        if function.__name__.endswith(which):
+            raise ValueError("no machine code today")
+        return compiled(program, function, signature)
+
+    monkeypatch.setattr(machine_code, "_compiled", fail)
+
+
+@pytest.mark.parametrize("which", ["_1", "_2", ""])
+def test_functions_that_numba_cannot_compile(monkeypatch: pytest.MonkeyPatch, which: str) -> None:
+    fails(monkeypatch, which)
+    rng = np.random.default_rng(4)
+    X = tc.tensor(rng.normal(size=(40, 3)))
+    Y = tc.tensor((rng.random((40, 1)) > 0.5).astype(np.float64))
+    # A product that is left to BLAS parts the loops into two functions.
+    A = tc.tensor(rng.normal(size=(60, 60)))
+
+    def made() -> Any:
+        models, train = trainings(np.float64, slice(1, 3))
+
+        def step(X: Any, Y: Any) -> Any:
+            costs = train(X, Y)
+            B = (A.exp() * costs[0]) @ A.T
+            return [*costs, B.sum(axis=0) * B.amax(), X.reshape(-1)[3:5] * costs[1]]
+
+        return models, step
+
+    (models, plain), (others, step) = made(), made()
+    fast = fused(step)
+    for _ in range(3):
+        for a, b in zip(fast(X, Y), plain(X, Y), strict=True):
+            same(a.numpy(), b.numpy(), 1e-12)
+    for model, other in zip(models, others, strict=True):
+        for p, q in zip(model.parameters(), other.parameters(), strict=True):
+            same(p.numpy(), q.numpy(), 1e-11)
+    notes = [note for note in program(fast).notes if "no machine code today" in note]
+    assert len(notes) == (1 if which else len(program(fast).loops)) and len(program(fast).loops) > 1
+    assert program(fast)._entries or not which
+
+
+def test_a_program_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     from tinygrad_course.compiling import numba_program
 
     def fail(program: Any) -> Any:
         raise ValueError("no machine code today")
 
-    monkeypatch.setattr(numba_program, "_compiled", fail)
+    monkeypatch.setattr(numba_program, "machine_code", fail)
     fast = fused(lambda x: (x.exp() + 1).sum())
     x = tc.ones(3)
     for _ in range(2):

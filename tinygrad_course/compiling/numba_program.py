@@ -9,15 +9,7 @@ process.
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import os
-import platform
-import sys
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -26,6 +18,7 @@ from ..graph import Graph, GraphNode
 from . import loop_forms
 from .fusion import Fusion, read_by
 from .loop_writer import LoopWriter, Names
+from .machine_code import in_numpy, machine_code, machine_code_of_several
 from .numpy_program import NumpyProgram
 from .plan import Plan
 from .several import loop_around
@@ -211,8 +204,13 @@ class NumbaProgram:
     def several(self) -> Any:
         """Return the function of `loop_around` as machine code, or None where there is none."""
         if self._several is None and self._entries and "_several(" in self.module:
-            self._several = _compiled_several(self)
-        return self._several if self.table else None
+            whole = len(self._entries) == len(self.loops)
+            self._several = whole and machine_code_of_several(self)
+        return self._several or None if self.table else None
+
+    def is_stored(self, i: int) -> bool:
+        """Return whether a value is written to memory."""
+        return i in self._memory.stored
 
     def _address(self, i: int) -> tuple[int, int]:
         """Return which address of the table a value lies behind, and how far."""
@@ -316,8 +314,8 @@ class NumbaProgram:
         """Return the function, working on these arrays of the states."""
         if self._entries is None and self._instead is None:
             try:
-                self._entries = _compiled(self)
-            except Exception as error:  # whatever numba says: the program runs all the same
+                self._entries = machine_code(self)
+            except Exception as error:  # not even the text can be read
                 reason = " ".join(str(error).split())[:120] or type(error).__name__
                 self.notes.append(f"numba cannot compile it ({reason}): NumPy runs it")
                 self._instead = NumpyProgram(self.graph, self.plan, self.arguments, self.name)
@@ -343,6 +341,10 @@ class NumbaProgram:
                 start = self._memory.offsets[root]
                 whole = memory[start : start + size].view(self.graph[root].dtype)
                 space[self.names[node.index]] = self._view(node, whole)
+        pieces = (piece for piece in self.pieces if self.fusion.groups[piece[0]].kind == "loop")
+        for (name, given, _), piece in zip(self.loops, pieces, strict=True):
+            if name not in self._entries:
+                space[name] = in_numpy(self, piece, given, space)
         exec(compile(self.wrapper, f"<compiled {self.name}>", "exec"), space)
         function: Callable[..., Any] = space[self.name]
         strange = [(held[i], arrays[i]) for i in self.states if held[i] is not arrays[i]]
@@ -494,110 +496,4 @@ class _Memory:
             self.size = max(self.size, start + size)
 
 
-# --- machine code -------------------------------------------------------------------------------
-
-
-def _compiled(program: NumbaProgram) -> dict[str, Any]:
-    """Return the functions of loops as machine code."""
-    import numba
-
-    if not program.loops:
-        return {}
-    module = _module(program)
-    entries = {}
-    started, found = perf_counter(), True
-    for name, given, _ in program.loops:
-        arrays = [
-            numba.types.Array(
-                numba.from_dtype(program.graph[i].dtype), len(program.graph[i].shape), "C"
-            )
-            for i in given
-        ]
-        signature = numba.void(numba.int64, *arrays)
-        function = getattr(module, name)
-        try:
-            compiled = numba.njit(signature, cache=True, error_model="numpy")(function)
-        except (RuntimeError, OSError, ImportError):
-            program.notes.append("machine code is not kept: there is no directory to write to")
-            compiled = numba.njit(signature, error_model="numpy")(function)
-        # What the dispatcher would call after it has looked at the types, which are known here.
-        (result,) = compiled.overloads.values()
-        entries[name] = result.entry_point
-        found = found and bool(compiled.stats.cache_hits)
-        function.__globals__[name] = compiled  # for the loop around it
-    program.loaded = module
-    program.making = (perf_counter() - started, found)
-    return entries
-
-
-def _compiled_several(program: NumbaProgram) -> Any:
-    import numba
-
-    graph = program.graph
-
-    def array(i: int, wider: int = 0) -> Any:
-        return numba.types.Array(numba.from_dtype(graph[i].dtype), len(graph[i].shape) + wider, "C")
-
-    results = [n.index for n in graph.outputs]
-    results += [n.grad for n in graph if n.op is None and n.grad is not None]
-    rows = [numba.types.Array(numba.from_dtype(graph[i].dtype), 1, "C") for i in results]
-    given = [array(i, 1) for i in (*program.arguments, *program.numbers)]
-    signature = numba.void(numba.int64, numba.int64, *given, *rows)
-    function = getattr(program.loaded, f"{program.name}_several")
-    try:
-        compiled = numba.njit(signature, cache=True, error_model="numpy")(function)
-    except (RuntimeError, OSError, ImportError):
-        compiled = numba.njit(signature, error_model="numpy")(function)
-    (result,) = compiled.overloads.values()
-    return result.entry_point
-
-
-def cache_directory() -> Path:
-    """Return where machine code is kept: $TINYGRAD_COURSE_CACHE, or the user's cache directory."""
-    chosen = os.environ.get("TINYGRAD_COURSE_CACHE")
-    if chosen:
-        return Path(chosen)
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home()))
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "tinygrad_course"
-
-
-def _module(program: NumbaProgram) -> Any:
-    """Return the loops as a module that is imported from a file, which numba keeps code beside."""
-    import numba
-
-    from . import loop_math
-
-    functions = Path(loop_math.__file__).read_bytes()
-    versions = (numba.__version__, np.__version__, platform.python_version())
-    key = hashlib.sha256(f"{versions}{program.module}".encode() + functions).hexdigest()[:24]
-    try:
-        directory = cache_directory()
-        directory.mkdir(parents=True, exist_ok=True)
-        path = directory / f"step_{key}.py"
-        if not path.exists() or path.read_text(encoding="utf-8") != program.module:
-            with tempfile.NamedTemporaryFile(
-                "w", dir=directory, suffix=".tmp", delete=False, encoding="utf-8"
-            ) as file:
-                file.write(program.module)
-            os.replace(file.name, path)
-    except OSError:
-        program.notes.append("machine code is not kept: the cache directory cannot be written")
-        space: dict[str, Any] = {"__name__": f"step_{key}"}
-        exec(compile(program.module, f"<loops of {program.name}>", "exec"), space)
-        made = {n: staticmethod(space[n]) for n in space if n.startswith(program.name)}
-        return type("Loops", (), made)
-    name = f"tinygrad_course_step_{key}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # kept machine code finds its module by name
-    spec.loader.exec_module(module)
-    return module
-
-
-__all__ = ["NumbaProgram", "cache_directory"]
+__all__ = ["NumbaProgram"]
