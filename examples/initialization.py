@@ -46,14 +46,16 @@ def train(model: nn.Module, X: tc.Tensor, Y: tc.Tensor, steps: int) -> list[floa
     """Gradient descent with learning rate 0.01; return the cost before each step."""
     cost = nn.BCEWithLogitsLoss()
     optimizer = optim.SGD(model.parameters(), lr=0.01)
-    costs = []
-    for _ in range(steps):
+
+    @tc.compile  # thousands of steps
+    def step(X: tc.Tensor, Y: tc.Tensor) -> tc.Tensor:
         J = cost(model(X), Y)
         optimizer.zero_grad()
         J.backward()
         optimizer.step()
-        costs.append(J.item())
-    return costs
+        return J
+
+    return [step(X, Y).item() for _ in range(steps)]
 
 
 def accuracy(model: nn.Module, X: tc.Tensor, Y: tc.Tensor) -> float:

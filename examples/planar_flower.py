@@ -40,14 +40,16 @@ def train(model: nn.Module, X: tc.Tensor, Y: tc.Tensor, steps: int, lr: float) -
     """Full-batch gradient descent; return the cost before each step."""
     cost = nn.BCELoss()
     optimizer = optim.SGD(model.parameters(), lr=lr)
-    costs = []
-    for _ in range(steps):
+
+    @tc.compile  # thousands of steps
+    def step(X: tc.Tensor, Y: tc.Tensor) -> tc.Tensor:
         J = cost(model(X), Y)
         optimizer.zero_grad()
         J.backward()
         optimizer.step()
-        costs.append(J.item())
-    return costs
+        return J
+
+    return [step(X, Y).item() for _ in range(steps)]
 
 
 def accuracy(model: nn.Module, X: tc.Tensor, Y: tc.Tensor) -> float:
