@@ -43,6 +43,8 @@ from .recorded import recorded
 
 # A graph of more operations is left to the eager code: a program of that length takes long to plan.
 LARGEST = 20_000
+# How often moments are moved to lie together, where an optimizer moves them too.
+MOST_MOVES = 8
 DRAWS = (
     "it draws random numbers that are no operation; draw them outside of it, or use nn.Dropout, "
     "whose draws are part of the program"
@@ -464,6 +466,8 @@ class Specialised:
             for i, kind in enumerate(self.plan.kinds)
             if kind == "state" and i not in self.states and not joins(lowered[i])
         }
+        self.joined = [joins(node) for node in lowered if joins(node)]
+        self.moves = MOST_MOVES
         used = set(self.states.values())
         self.refresh = [(x, read) for x, read in self.refresh_of.items() if x in used]
         for x in used:
@@ -474,31 +478,33 @@ class Specialised:
         if self.quiet is not None:
             self.quiet.run(silence)
         self._bind()
-        if self.overlap:
-            return "two tensors that it changes or reads share memory"
-        moved = [settle([self.states[i] for i in joins(node)]) for node in lowered if joins(node)]
-        if any(moved):
-            self._bind()
-        return ""
+        return "two tensors that it changes or reads share memory" if self.overlap else ""
 
     def _bind(self) -> None:
         """Bind the program to the arrays that parameters and states have now."""
+        self.overlap = self._overlaps()
+        if self.moves and not self.overlap:
+            self.moves -= any([settle([self.states[i] for i in row]) for row in self.joined])
         values = {i: x._array() for i, x in self.states.items()}
         self.bound = Guards()
         for x in self.states.values():
             self.bound.attribute(x, "_data", x.name or "")
         self.cells = [x._stamp() for x in self.changed]
         self.owners = {id(owner(x._data)) for x in self.changed}
+        self.call = self.program.bind({**values, **self.fixed})
+
+    def _overlaps(self) -> bool:
+        """Return whether a state that is changed shares memory with another."""
+        owners = {id(owner(x._array())) for x in self.changed}
         shared: dict[int, list[Any]] = {}
         for x in self.states.values():
-            shared.setdefault(id(owner(x._data)), []).append(x._data)
-        self.overlap = any(
+            shared.setdefault(id(owner(x._array())), []).append(x._data)
+        return any(
             np.may_share_memory(a, b)
             for key, arrays in shared.items()
-            if key in self.owners
+            if key in owners
             for a, b in itertools.combinations(arrays, 2)
         )
-        self.call = self.program.bind({**values, **self.fixed})
 
     # --- running ----------------------------------------------------------------------------
 
@@ -530,6 +536,7 @@ class Specialised:
 
     def run(self, args: tuple[Any, ...]) -> Any:
         """Run the program."""
+        self.count_calls(1)
         given = list(leaves_of(args))
         if self.owners_of_grads:
             given += [x.grad for x in self.owners_of_grads]
@@ -538,8 +545,6 @@ class Specialised:
             for array in arrays:
                 if id(owner(array)) in self.owners:
                     return self.f(*args)  # what is read may be overwritten: in the function's order
-        if self.left:
-            self.count_calls(1)
         for x, read in self.refresh:
             x._data[...] = read()
         if self.quiet is None:
