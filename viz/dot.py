@@ -259,6 +259,74 @@ def box(
     return {"shape": "plain", "label": label, **attributes}
 
 
+def plate(text: str) -> str:
+    """Return a table cell that says where a value lies, such as "#3"."""
+    words = span(text, color=style.PAPER, size=style.SIZE_TINY, bold=True)
+    return f'<TD BGCOLOR="{style.MUTED}" STYLE="ROUNDED" CELLPADDING="2">{words}</TD>'
+
+
+def card(
+    head: object,
+    rows: Iterable[tuple[str, str, str]],
+    *,
+    right: str = "",
+    role: str = "forward",
+    **attributes: str,
+) -> dict[str, str]:
+    """Return node attributes of a card: a grey caption, then equations with plates behind them.
+
+    Args:
+        head: The caption.
+        rows: For each line the equation, its role, which gives its colour, and its plate or "".
+        right: Text at the right end of the caption, such as a time.
+        role: A role of `viz.style`, which gives border and background.
+        attributes: More Graphviz attributes.
+
+    Raises:
+        ValueError: For an unknown role.
+
+    >>> "exp(x)" in card("loop", [("y = exp(x)", "forward", "#1")])["label"]
+    True
+    """
+    shades = style.tone(role)
+    caption = span(f"{head} · " if right else head, color=style.MUTED, size=style.SIZE_TINY)
+    if right:
+        caption = join(caption, span(right, size=style.SIZE_TINY, bold=True))
+    cells = [f'<TR><TD ALIGN="LEFT" COLSPAN="2">{caption}</TD></TR>']
+    for text, tone, mark in rows:
+        line = span(text, color=style.tone(tone).line, size=style.SIZE)
+        place = plate(mark) if mark else "<TD></TD>"
+        cells.append(f'<TR><TD ALIGN="LEFT" BALIGN="LEFT">{line}</TD>{place}</TR>')
+    opening = (
+        f'<TABLE BORDER="1.2" COLOR="{shades.line}" STYLE="ROUNDED" BGCOLOR="{shades.fill}"'
+        ' CELLBORDER="0" CELLSPACING="3" CELLPADDING="1">'
+    )
+    label = Markup(f"{opening}{''.join(cells)}</TABLE>")
+    return {"shape": "plain", "label": html(label), **attributes}
+
+
+def boxes(
+    entries: Iterable[tuple[str, str, str, str]], *, stacked: bool = False, **attributes: str
+) -> dict[str, str]:
+    """Return node attributes of several tensors side by side, in one node.
+
+    Args:
+        entries: For each its port, to which arrows can go, its name, a note or "", and its role.
+        stacked: One above the other.
+        attributes: More Graphviz attributes.
+
+    >>> boxes([("p0", "X", "(4,)", "data"), ("p1", "w", "", "parameter")])["shape"]
+    'plain'
+    """
+    cells = []
+    for port, name, note, role in entries:
+        label = box(name, note=note or None, role=role)["label"]
+        cells.append(f'<TD PORT="{port}">{label[1:-1]}</TD>')
+    rows = "</TR><TR>".join(cells) if stacked else "".join(cells)
+    opening = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="4" CELLPADDING="0">'
+    return {"shape": "plain", "label": f"<{opening}<TR>{rows}</TR></TABLE>>", **attributes}
+
+
 def circle(symbol: object, *, role: str = "forward", **attributes: str) -> dict[str, str]:
     """Return node attributes of an operation: a small circle, or a capsule when the text is long.
 
@@ -389,6 +457,7 @@ def legend(
     roles: Sequence[str] | Sequence[tuple[str, str]],
     *,
     notes: Sequence[tuple[str, str]] = (),
+    plates: Sequence[tuple[str, str]] = (),
     **attributes: str,
 ) -> dict[str, str]:
     """Return graph attributes that put a legend under the picture, outside of its layout.
@@ -399,6 +468,7 @@ def legend(
         roles: The roles to explain, in this order; a pair (role, text) explains in other words.
         notes: More samples as pairs (sample, text), such as ("- - >", "local derivative"); the
             sample is written in the red of derivatives.
+        plates: Plates of cards and what they mean; an empty one stands for none.
         attributes: More Graphviz attributes.
 
     Raises:
@@ -415,6 +485,10 @@ def legend(
         mark = span(sample, color=style.RED, size=style.SIZE_TINY)
         words = span(meaning, color=style.MUTED, size=style.SIZE_TINY)
         cells.append(f'<TD>{mark}</TD><TD ALIGN="LEFT">{words}</TD>')
+    for mark_text, meaning in plates:
+        words = span(meaning, color=style.MUTED, size=style.SIZE_TINY)
+        sample_cell = plate(mark_text) if mark_text else "<TD></TD>"
+        cells.append(f'{sample_cell}<TD ALIGN="LEFT">{words}</TD>')
     if not cells:
         raise ArgumentError(
             "dot.legend: got nothing to explain; expected at least one role or note"

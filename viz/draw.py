@@ -13,14 +13,16 @@ the forward pass, in red, each derivative under the tensor it belongs to. Module
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tinygrad_course.compiling.compiled import Compiled
 from tinygrad_course.errors import ArgumentError, DtypeError
 from tinygrad_course.graph import Graph, GraphNode
 from tinygrad_course.tensor import Tensor
 from viz import dot, formula, style
+from viz.frames import hidden, scopes
+from viz.program import Program
 from viz.render import Drawing
 from viz.sketch import Path, Sketch
 
@@ -60,11 +62,13 @@ def draw(
     shapes: bool = True,
     formulas: bool = True,
     depth: int | None = None,
-    direction: str = "LR",
+    direction: str = "auto",
     legend: bool = True,
     max_nodes: int = MAX_NODES,
     style: str = "auto",
     title: str | None = None,
+    groups: bool | None = None,
+    buffers: bool = True,
 ) -> Drawing:
     """Draw the graph behind a tensor.
 
@@ -84,11 +88,14 @@ def draw(
             alone is written as a formula, such as "1 - A[1]²", instead of drawn step by step.
         depth: How many levels of modules to open: 0 draws a whole model as one box, 1 its layers;
             None opens all.
-        direction: "LR" left to right, or "TB" top down.
+        direction: "LR" left to right, the default, or "TB" top down, that of a compiled function.
         legend: Whether to explain the colours.
         max_nodes: The largest number of boxes and operations to draw.
         style: "slide" (the default for graphs of numbers) or "detail" (for arrays).
         title: Line above the picture.
+        groups: Of a compiled function, whether to draw what runs: its loops and calls, see
+            `viz.program`. By default, unless `backward` or `depth` asks for its graph.
+        buffers: Whether that picture says where values lie.
 
     Returns:
         A `graphviz.Digraph`: ``.render("g.svg")``, ``.pipe("png")``, ``.source``.
@@ -109,6 +116,13 @@ def draw(
         (True, True)
     """
     _check_options(values, direction, style, depth, max_nodes)
+    graph_only = backward or depth is not None
+    if isinstance(tensor_or_graph, Compiled) and (not graph_only if groups is None else groups):
+        program = Program(tensor_or_graph, buffers=buffers, shapes=shapes, title=title)
+        program.refuse_too_many(max_nodes)
+        program.draw(upward=direction == "LR")
+        return _finished("TB" if direction == "auto" else direction, program, legend)
+    direction = "LR" if direction == "auto" else direction
     graph = _graph(tensor_or_graph, backward or bool(grads), depth, max_nodes)
     forward = [node for node in graph if not node.is_backward]
     if style == "auto":
@@ -134,6 +148,11 @@ def draw(
     picture.prepare_frames(upward=direction == "LR")
     picture.refuse_too_many(max_nodes)
     picture.draw()
+    return _finished(direction, picture, legend)
+
+
+def _finished(direction: str, picture: Any, legend: bool) -> Drawing:
+    """Return the drawing of a picture, with its legend."""
     drawing = Drawing(
         "graph",
         graph_attr=dot.graph_style(direction, **picture.layout()),
@@ -141,13 +160,13 @@ def draw(
         edge_attr=dot.edge_style(),
     )
     if legend:
-        drawing.attr(**dot.legend(picture.roles(), notes=picture.notes()))
+        drawing.attr(**dot.legend(picture.roles(), notes=picture.notes(), plates=picture.plates()))
     picture.sketch.write(drawing)
     return drawing
 
 
 def _check_options(values: Any, direction: Any, style: Any, depth: Any, max_nodes: Any) -> None:
-    if direction not in DIRECTIONS:
+    if direction not in (*DIRECTIONS, "auto"):
         raise ArgumentError(
             f"draw: direction is {direction!r}; expected 'LR' (left to right) or 'TB' (top down)."
         )
@@ -209,9 +228,9 @@ class _Picture:
         for node in graph:
             if node.grad is not None and not node.anonymous:
                 self.sharing.setdefault(node.grad, []).append(node.name)
-        hidden = _hidden(graph, look)
-        self.nodes = [n for n in graph if n.index not in hidden]
-        self.scopes = _scopes(graph)
+        unseen = hidden(graph, look.backward, look.slide)
+        self.nodes = [n for n in graph if n.index not in unseen]
+        self.scopes = scopes(graph)
         self.groups: dict[tuple[bool, Path], str] = {}
         self.group_of: list[str | None] = [None] * len(graph)
         for node in self.nodes:
@@ -583,6 +602,10 @@ class _Picture:
             return [("⇠", "multiplies by the local derivative")]
         return []
 
+    def plates(self) -> list[tuple[str, str]]:
+        """Return what plates mean, of which there are none."""
+        return []
+
 
 def _is_pattern(node: GraphNode, position: int) -> bool:
     """Return whether an operation reads an input only as the pattern of a shape."""
@@ -598,43 +621,3 @@ def _tone(node: GraphNode) -> str:
     if node.is_backward:
         return "backward"
     return {"output": "forward", "state": "update"}.get(node.role, node.role)
-
-
-def _hidden(graph: Graph, look: _Look) -> set[int]:
-    """Return what is not drawn: the backward pass and the update, unless asked for."""
-    if look.backward and not look.slide:
-        return set()
-    hidden = {n.index for n in graph if n.role == "update" or (n.is_backward and not look.backward)}
-    users: dict[int, list[int]] = {}
-    for node in graph:
-        for i in node.inputs:
-            users.setdefault(i, []).append(node.index)
-    for node in graph:
-        if node.op is None and node.index in users and hidden.issuperset(users[node.index]):
-            hidden.add(node.index)
-    return hidden
-
-
-def _scopes(graph: Graph) -> list[Path]:
-    """Return the modules each node is drawn in; a parameter stands with its users, data outside."""
-    scopes: list[Path] = [node.scope for node in graph]
-    leaves: dict[int, Path] = {}
-    for node in graph:
-        if node.is_backward:
-            continue
-        for i in node.inputs:
-            if graph[i].op is None:
-                leaves[i] = _common(leaves[i], node.scope) if i in leaves else node.scope
-    for i, path in leaves.items():
-        scopes[i] = path if graph[i].role == "parameter" else ()
-    return scopes
-
-
-def _common(a: Sequence[str], b: Sequence[str]) -> Path:
-    """Return the beginning that two paths share."""
-    length = 0
-    for x, y in zip(a, b, strict=False):
-        if x != y:
-            break
-        length += 1
-    return tuple(a[:length])

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..graph import Graph, GraphNode
-from ..op import ATOM, UNARY
+from ..op import ATOM, UNARY, find
 from .fusion import SHAPES_OF, read_by
 from .lower import PRODUCT_SUM
 from .plan import Plan
@@ -134,6 +134,8 @@ class View:
         self.into = plan.into
         self.stored = {n.index for n in self.graph if n.op is not None and n.shape}
         self.places = {i: f"#{number}" for i, number in plan.buffer.items()}
+        for i, (whole, _) in plan.pieces.items():
+            self.places[i] = f"#{plan.buffer[whole]}"
         self.places.update({i: NEW for i, kind in enumerate(plan.kinds) if kind == "fresh"})
         self.places.update(dict.fromkeys(plan.into, IN_PLACE))
         for _, i in self.program.steps:
@@ -260,12 +262,14 @@ class View:
         op = node.op
         written = [self._written(x, folded) for x in node.inputs]
         if op is PRODUCT_SUM:
-            return f"np.sum({written[0][0]} * {written[1][0]})", ATOM
+            op = find("mul")
         if op.name == "matrix_product" and (summed := self._summed(node)) is not None:
             position, axis = summed
             return f"np.sum({written[position][0]}, {axis})", ATOM
         if op.name in SHAPES_OF and self.is_view(i):
             return written[0]  # spread over a shape
+        if len(written) == 1 and op.spell("text", ["x"], node.params) == "x":
+            return written[0]  # the same number in another dtype
         if op.name == "part":  # of joined arrays
             start = node.params["start"]
             return f"{written[0][0]}[{start}:{start + node.size}]", ATOM
@@ -274,6 +278,8 @@ class View:
             f"({text})" if strength < bound else text
             for (text, strength), bound in zip(written, least, strict=True)
         ]
+        if node.op is PRODUCT_SUM:
+            return f"np.sum({op.spell('text', texts)})", ATOM
         return op.spell("text", texts, node.params), op.precedence
 
     def _summed(self, node: GraphNode) -> tuple[int, str] | None:

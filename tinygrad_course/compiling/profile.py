@@ -65,6 +65,7 @@ class Profile:
         repeat: how often everything was measured; times are means of the middle half.
         backend: "numpy" or "numba".
         program: what was measured.
+        notes: loops that could not be measured as machine code, in sentences.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Profile:
     repeat: int
     backend: str
     program: Any = field(default=None, repr=False)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def apart(self) -> float:
@@ -106,9 +108,10 @@ class Profile:
             calls = len(self.rows) - loops
             what = f"{loops} loops" + (f" and {calls} calls of NumPy" if calls else "")
             how = "each loop as a function of its own"
+        said = "".join(f"\n{note}" for note in self.notes)
         return (
             f"{self.name}: {_time(self.seconds)} a call on backend {self.backend}; "
-            f"{_time(self.apart)} for its {what}, {how} (mean of {self.repeat} calls)"
+            f"{_time(self.apart)} for its {what}, {how} (mean of {self.repeat} calls){said}"
         )
 
 
@@ -170,7 +173,7 @@ def profile(made: Any, given: list[Any], name: str, repeat: int | None = None) -
     for row in rows:
         row.share = row.seconds / total
     backend = "numba" if view.is_fused else "numpy"
-    return Profile(name, rows, whole, repeat, backend, made.program)
+    return Profile(name, rows, whole, repeat, backend, made.program, measured.notes)
 
 
 class _Measured:
@@ -200,6 +203,8 @@ class _Measured:
             raise errors.GraphError(
                 f"profile: {program.name} cannot be measured loop by loop: {apart.notes[-1]}."
             )
+        notes = getattr(apart, "notes", [])
+        self.notes = [note for note in notes if note.startswith("numba cannot")]
         body, ends = _lines(apart, view, len(self.parts))
         parameters = ", ".join(apart.names[i] for i in apart.arguments)
         space = bound.__globals__
