@@ -23,10 +23,9 @@ from ..derivation.writer import identifier
 from ..graph import Graph, GraphNode, leading_to
 from ..op import Op
 
-# Joining saves the start of an operation: of larger arrays that is no longer much, and the chain of
-# one array stays in the processor's cache. The optimizers join up to the same size, so that their
-# joined moments serve a program too.
-SMALL = 8192
+# Joining saves the start of an operation: of larger arrays that is no longer much. (An optimizer,
+# which copies parameters and gradients both ways, stops earlier.)
+SMALL = 32768
 # Joining one array by a copy takes as long as this many short operations.
 COPYING = 3
 

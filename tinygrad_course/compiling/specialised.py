@@ -484,7 +484,8 @@ class Specialised:
         """Bind the program to the arrays that parameters and states have now."""
         self.overlap = self._overlaps()
         if self.moves and not self.overlap:
-            self.moves -= any([settle([self.states[i] for i in row]) for row in self.joined])
+            moved = [settle([self.states[i] for i in row]) for row in self.joined]
+            self.moves -= any(moved)
         values = {i: x._array() for i, x in self.states.items()}
         self.bound = Guards()
         for x in self.states.values():
@@ -519,6 +520,9 @@ class Specialised:
                     self.guards.failed = f"the array of {x.name or 'a tensor'}"
                     return False
             self._bind()
+            if self.overlap:
+                self.guards.failed = "tensors that share memory now"
+                return False
         if self.pins or self.free:
             given = list(leaves_of(args))
             if any(given[k] is not x for k, x in self.pins):
