@@ -16,6 +16,7 @@ import numpy as np
 from ..graph import Graph, GraphNode
 from ..op import ATOM, UNARY, find
 from .fusion import SHAPES_OF, read_by
+from .join import PART
 from .lower import PRODUCT_SUM
 from .plan import Plan
 
@@ -270,7 +271,7 @@ class View:
             return written[0]  # spread over a shape
         if len(written) == 1 and op.spell("text", ["x"], node.params) == "x":
             return written[0]  # the same number in another dtype
-        if op.name == "part":  # of joined arrays
+        if op is PART:
             start = node.params["start"]
             return f"{written[0][0]}[{start}:{start + node.size}]", ATOM
         least = op.bounds(len(written), node.params)

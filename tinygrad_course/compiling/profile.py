@@ -301,7 +301,7 @@ def _lines(program: Any, view: View, count: int) -> tuple[list[str], list[int]]:
         last = [k + 1 == len(nodes) or nodes[k + 1] != i for k, i in enumerate(nodes)]
         ends = [begin + k + 1 for k in range(len(nodes)) if last[k]]
     copies = range(ends[-1] if ends else begin, len(body))
-    ends += [k + 1 for k in copies if body[k].startswith("copyto(")]
+    ends += [k + 1 for k in copies if "copyto(" in body[k] or "[...] = " in body[k]]
     return body, [begin, *ends[:count]]
 
 
