@@ -24,7 +24,8 @@ def described(program: Any) -> list[str]:
         lines.append(f"written in place: {', '.join(_brief(written))}")
     made = sum(place == NEW for place in view.places.values())
     if made:
-        lines.append(f"{_count(made, 'operation')} make a new array in each call")
+        verb = "makes" if made == 1 else "make"
+        lines.append(f"{_count(made, 'operation')} {verb} a new array in each call")
     return [*lines, *notes]
 
 
