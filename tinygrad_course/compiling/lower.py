@@ -38,6 +38,7 @@ class _Lowerer(Rewriter):
 
     # Operations that are not written out.
     without: frozenset[str] = frozenset()
+    for_loops = False
 
     def make(self, op: Any, *inputs: int, **params: Any) -> int:
         if isinstance(op, str):
@@ -93,6 +94,7 @@ def lower(graph: Graph, for_loops: bool = False) -> Graph:
     """
     rules = {name: RULES[name] for name in _KEPT if name in RULES}
     r = _Lowerer(rules, exact_dtypes=True)
+    r.for_loops = for_loops
     if for_loops:
         r.without = frozenset({"sum"})
     new: dict[int, int] = {}
@@ -219,7 +221,13 @@ def _total(r: Any, i: int) -> int | None:
 
 @lowering("mul")
 def _mul(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int | None:
-    """Numbers are multiplied first: s (t X) = (s t) X."""
+    """Numbers are multiplied first: s (t X) = (s t) X. A mask is made an array of numbers."""
+    for mask, y in (x, x[::-1]):
+        # NumPy converts small pieces of a mask one by one; all at once is faster.
+        if r.nodes[mask].dtype.kind == "b" and r.nodes[y].dtype.kind == "f" and not r.for_loops:
+            if r.nodes[mask].shape:
+                numbers = r.make("cast", mask, dtype=r.nodes[y].dtype.name)
+                return r.make("mul", *(numbers if i == mask else i for i in x))  # type: ignore[no-any-return]
     for s, y in (x, x[::-1]):
         if r.nodes[s].shape or not r.nodes[y].shape or not r.is_op(y, "mul"):
             continue

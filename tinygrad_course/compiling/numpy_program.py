@@ -44,6 +44,14 @@ class NumpyProgram:
         self._late: set[int] = set()
         self._whole = {i for i in plan.buffer if plan.kinds[i] == "buffer"} | {*plan.pieces}
         self._whole |= {node.index for node in graph if joins(node)}
+        # Numbers that calls read: NumPy takes an array of shape () faster than a number, and faster
+        # than an array of shape (1, 1). Name -> the node of one element that it stands for.
+        self._numbers: dict[str, int] = {}
+        self._in_calls = {i for node in graph if self._is_call(node) for i in node.inputs}
+        elsewhere = {i for node in graph if not self._is_call(node) for i in node.inputs}
+        kept = [n.index for n in graph.outputs] + [v for _, v in graph.updates]
+        kept += [n.grad for n in graph if n.op is None and n.grad is not None]
+        self._elsewhere = elsewhere.union(kept)
         self.quiet = any(n.op is not None and n.op.quiet for n in graph)
         self._head, *self._body, self._end = self._write()
         self.source = "\n".join([self._head, *self._body, self._end, ""])
@@ -66,13 +74,22 @@ class NumpyProgram:
 
     def _operand(self, i: int, node: GraphNode) -> str:
         """Return a node as an operand of another."""
-        if self.plan.kinds[i] != "constant":
-            return self._name(i)
+        kind = self.plan.kinds[i]
+        if kind != "constant":
+            name = self._name(i)
+            if self._is_call(node) and self._is_number(i, node):
+                return self._number(i)
+            read = kind in ("state", "argument") and self.plan.kinds[node.index] == "scalar"
+            return f"{name}[()]" if read and not self.graph[i].shape else name
         value = self.graph[i].value
+        plain = isinstance(value, (int, float)) and not isinstance(value, (bool, np.generic))
         # NumPy takes an array of one number faster than a Python number, in the same precision.
-        plain = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if plain and node.shape and node.dtype.kind == "f":
-            value = np.array(value, node.dtype)
+        if node.shape and isinstance(value, np.generic):
+            value = np.array(value)
+        elif plain and node.shape:
+            dtypes = {self.graph[j].dtype for j in node.inputs if j != i}
+            dtype = dtypes.pop() if node.dtype.kind == "b" and len(dtypes) == 1 else node.dtype
+            value = np.array(value, dtype) if dtype.kind == "f" else value
         elif plain and node.dtype.kind == "f":
             value = node.dtype.type(value)
         number = "".join(c if c.isalnum() else "_" for c in str(self.graph[i].value)[:12])
@@ -81,6 +98,32 @@ class NumpyProgram:
         if name in self.bound and not np.array_equal(self.bound[name], value):
             name = f"{name}_{i}"  # the first digits are the same
         self.bound.setdefault(name, value)
+        return name
+
+    def _is_call(self, node: GraphNode) -> bool:
+        """Return whether a node is computed by a ufunc into an array."""
+        op = node.op
+        ufunc = op is not None and (op.ufunc is not None or op.name == "reciprocal")
+        return ufunc and self.plan.kinds[node.index] == "buffer"
+
+    def _is_number(self, i: int, node: GraphNode) -> bool:
+        """Return whether a call can read an operand as an array of shape ()."""
+        kind = self.plan.kinds[i]
+        if kind == "scalar":
+            return True
+        kept = kind in ("buffer", "state") or i in self._views
+        return kept and self.graph[i].size == 1 < node.size
+
+    def _number(self, i: int) -> str:
+        """Return the name of a node of one element as an array of shape ()."""
+        for name, k in self._numbers.items():
+            if k == i:
+                return name
+        name = f"{self._name(i)}_0d"
+        while name in self._taken:
+            name += "_"
+        self._taken.add(name)
+        self._numbers[name] = i
         return name
 
     # --- text -------------------------------------------------------------------------------
@@ -109,7 +152,16 @@ class NumpyProgram:
             return []
         comment = f"  # {node.name}" if node.name and not node.anonymous else ""
         if kind == "scalar":
-            return [f"{name} = {self._scalar(node, operands)}{comment}"]
+            value = self._scalar(node, operands)
+            cast = node.op is not None and node.op.name == "cast"
+            if node.index not in self._in_calls and not cast:
+                return [f"{name} = {value}{comment}"]
+            number = self._number(node.index)
+            if cast and node.index in self._elsewhere:
+                return [f"{number}[()] = {value}{comment}", f"{name} = {number}[()]"]
+            if node.index in self._elsewhere:
+                return [f"{name} = {value}{comment}", f"{number}[()] = {name}"]
+            return [f"{number}[()] = {value}{comment}"]
         if kind == "fresh":
             return [f"{name} = {self._forward(node, operands)}{comment}"]
         if node.index in self.plan.into:
@@ -143,8 +195,7 @@ class NumpyProgram:
         if op.name in REDUCTIONS:
             return [f"{self._reduction(node, operands[0], out)}"]
         if op.name == "cast":
-            self.bound["copyto"] = np.copyto
-            return [f"copyto({out}, {operands[0]}, 'unsafe')"]
+            return [f"{out}[...] = {operands[0]}"]
         if op.name == "where":
             self.bound["copyto"] = np.copyto
             condition, a, b = operands
@@ -164,7 +215,6 @@ class NumpyProgram:
         if not starts:
             self.bound["concatenate"] = np.concatenate
             return [f"concatenate(({', '.join(operands)}), None, {out})"]
-        self.bound["copyto"] = np.copyto
         calls = []
         start = 0
         for i, x in zip(node.inputs, operands, strict=True):
@@ -173,7 +223,7 @@ class NumpyProgram:
                 piece = f"{out}_{start}"
                 flat = self.arrays[node.index][start:stop]
                 self.bound[piece] = flat.reshape(self.graph[i].shape)
-                calls.append(f"copyto({piece}, {x})")
+                calls.append(f"{piece}[...] = {x}")
             start = stop
         return calls
 
@@ -203,9 +253,7 @@ class NumpyProgram:
             self.bound["vdot"] = np.vdot
             return f"vdot({operands[0]}, {operands[1]})"
         if op.name == "cast":
-            kind = node.dtype.name
-            self.bound[kind] = node.dtype.type
-            return f"{kind}({operands[0]})"
+            return operands[0]  # what it is assigned to has the dtype
         if op.name in REDUCTIONS and self.graph[node.inputs[0]].shape:
             return self._reduction(node, operands[0], "None")
         return self._forward(node, operands)
@@ -231,8 +279,6 @@ class NumpyProgram:
         """Return the lines that give states new values that were computed elsewhere."""
         late = [(s, v) for s, v in self.graph.updates if self.plan.into.get(v) != s]
         lines = []
-        if late:
-            self.bound["copyto"] = np.copyto
         roots = {s for s, _ in late}
         copies = {}
         for _, v in late:
@@ -240,7 +286,7 @@ class NumpyProgram:
                 copies[v] = f"{self._name(v)}_old"
                 lines.append(f"{copies[v]} = {self._name(v)}.copy()")
         for s, v in late:
-            lines.append(f"copyto({self._name(s)}, {copies.get(v, self._name(v))}, 'unsafe')")
+            lines.append(f"{self._name(s)}[...] = {copies.get(v, self._name(v))}")
         return lines
 
     # --- running ----------------------------------------------------------------------------
@@ -262,6 +308,11 @@ class NumpyProgram:
                 space[name] = values[i]
             elif self.plan.kinds[i] == "constant":
                 space[name] = self.graph[i].value
+        for name, i in self._numbers.items():
+            if self.plan.kinds[i] == "scalar":
+                space[name] = np.empty((), self.graph[i].dtype)
+            else:
+                space[name] = values[i].reshape(())
         self.source = "\n".join([self._head, *before, *self._body, *after, self._end, ""])
         exec(compile(self.source, f"<compiled {self.name}>", "exec"), space)
         return space[self.name]
@@ -282,14 +333,14 @@ class NumpyProgram:
             flat = spanning(arrays)
             if flat is None:
                 flat = np.empty(node.shape, node.dtype)
-                space.update(concatenate=np.concatenate, copyto=np.copyto)
+                space["concatenate"] = np.concatenate
                 name, start = self._name(node.index), 0
                 listed = ", ".join(self._name(i) for i in states)
                 before.append(f"    concatenate(({listed}), None, {name})")
                 for i, array in zip(states, arrays, strict=True):
                     stop = start + array.size
                     space[f"{name}_{start}"] = flat[start:stop].reshape(array.shape)
-                    after.append(f"    copyto({self._name(i)}, {name}_{start})")
+                    after.append(f"    {self._name(i)}[...] = {name}_{start}")
                     start = stop
             values[node.index] = flat
         return before, after

@@ -59,12 +59,13 @@ class Plan:
         return sum(self.sizes)
 
 
-def plan(graph: Graph, arguments: set[int]) -> Plan:
+def plan(graph: Graph, arguments: set[int], least: int = 1) -> Plan:
     """Plan the memory of a lowered graph.
 
     Args:
         graph: operations of one NumPy call each.
         arguments: the leaves that are given anew in each call.
+        least: arrays of fewer elements are not overwritten by what is computed from them.
     """
     made = Plan()
     for node in graph:
@@ -72,9 +73,9 @@ def plan(graph: Graph, arguments: set[int]) -> Plan:
         made.kinds.append(kind)
         made.root.append(root)
     last = _last_reads(graph, made)
-    made.into = _in_states(graph, made, last)
+    made.into = _in_states(graph, made, least)
     made.pieces = _pieces(graph, made, last)
-    _buffers(graph, made, last)
+    _buffers(graph, made, last, least)
     return made
 
 
@@ -129,7 +130,7 @@ def _last_reads(graph: Graph, made: Plan) -> dict[int, int]:
     return last
 
 
-def _in_states(graph: Graph, made: Plan, last: dict[int, int]) -> dict[int, int]:
+def _in_states(graph: Graph, made: Plan, least: int) -> dict[int, int]:
     """Return which new values can be written over the old ones as soon as they are computed."""
     reads: dict[int, int] = {}
     for node in graph:
@@ -141,7 +142,7 @@ def _in_states(graph: Graph, made: Plan, last: dict[int, int]) -> dict[int, int]
         old, node = graph[state], graph[new]
         if made.kinds[new] != "buffer" or old.shape != node.shape or old.dtype != node.dtype:
             continue
-        late = reads.get(state, -1) > new or state in kept
+        late = reads.get(state, -1) > new or state in kept or node.size < least
         elementwise = node.op is not None and (node.op.ufunc is not None)
         # Its own last reader may be the operation itself, if that goes element by element and
         # reads the state as it lies.
@@ -176,7 +177,7 @@ def _is_in_order(node: GraphNode) -> bool:
     return node.op is not None and node.op.name in IN_ORDER
 
 
-def _buffers(graph: Graph, made: Plan, last: dict[int, int]) -> None:
+def _buffers(graph: Graph, made: Plan, last: dict[int, int], least: int) -> None:
     free: list[int] = []
     ending: dict[int, list[int]] = {}
     for root, reader in last.items():
@@ -190,7 +191,9 @@ def _buffers(graph: Graph, made: Plan, last: dict[int, int]) -> None:
                 if whole not in made.buffer:
                     made.buffer[whole] = _take(made, free, _bytes(graph[whole]))
             elif i not in made.into and i not in made.buffer:
-                own = _over_operand(graph, made, node, last)
+                own = None
+                if node.size >= least:
+                    own = _over_operand(graph, made, node, last)
                 if own is None:
                     own = _take(made, free, _bytes(node))
                 made.buffer[i] = own
@@ -241,11 +244,16 @@ def _take(made: Plan, free: list[int], size: int) -> int:
 def allocate(made: Plan, graph: Graph) -> dict[int, Any]:
     """Return the array of each node that has a buffer."""
     memory = [np.empty(size, np.uint8) for size in made.sizes]
+    # Values that overwrite one another are one object: NumPy need not find out that they lie alike.
+    made_for: dict[Any, Any] = {}
     arrays = {}
     for i, number in made.buffer.items():
         node = graph[i]
-        count = node.size * node.dtype.itemsize
-        arrays[i] = memory[number][:count].view(node.dtype).reshape(node.shape)
+        key = number, node.shape, node.dtype
+        if key not in made_for:
+            count = node.size * node.dtype.itemsize
+            made_for[key] = memory[number][:count].view(node.dtype).reshape(node.shape)
+        arrays[i] = made_for[key]
     for i, (whole, start) in made.pieces.items():
         node = graph[i]
         arrays[i] = arrays[whole][start : start + node.size].reshape(node.shape)

@@ -454,7 +454,8 @@ class Specialised:
             if x is not None and x in self.given:
                 arguments.append(node.index)
                 self.places.append(self.given[x])
-        self.plan = plan(lowered, set(arguments))
+        # NumPy overwrites a single number more slowly than it writes it elsewhere.
+        self.plan = plan(lowered, set(arguments), least=1 if for_loops else 2)
         self.program = maker(lowered, self.plan, arguments, _title(self.called, lowered))
         self.states = {
             i: self.leaves[lowered[i].name]
