@@ -2,7 +2,8 @@
 
 A loop goes over all places of a shape. At each place it may compute a chain of elementwise
 operations in registers, after a small matrix product that it begins with, and add results into
-sums. Only what others read is written to memory. What has no form in a loop is a call of NumPy.
+sums, or at places that index arrays name. Only what others read is written to memory. What has no
+form in a loop is a call of NumPy.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from ..graph import Graph, GraphNode
 from . import loop_forms
+from .loop_places import Places, places, row_major
 
 # A matrix product with more multiplications is left to BLAS, whose call costs a microsecond.
 SMALL_PRODUCT = 8192
@@ -23,7 +25,9 @@ MOST_NODES = 48
 MOST_GROUPS = 40
 # In shorter rows, heavy functions had better not be computed row by row.
 SHORT_ROW = 64
-REDUCTIONS = ("sum", "amax", "amin")
+REDUCTIONS = ("sum", "amax", "amin", "all", "any")
+# In longer rows NumPy finds the largest number faster, looking at several at once.
+LONG_ROW = 64
 
 
 @dataclass(slots=True)
@@ -46,6 +50,7 @@ class Group:
         depends: the groups that must come before.
         flat: True while every operand lies as the loop goes, or is one number.
         heavy: True when it computes an exponential or the like.
+        closed: True when no other operation can join.
     """
 
     kind: str
@@ -54,21 +59,8 @@ class Group:
     depends: set[int] = field(default_factory=set)
     flat: bool = True
     heavy: bool = False
+    closed: bool = False
     level: int = 0
-
-
-def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the strides of a contiguous array, in elements."""
-    strides = [1] * len(shape)
-    for k in range(len(shape) - 2, -1, -1):
-        strides[k] = strides[k + 1] * max(shape[k + 1], 1)
-    return tuple(strides)
-
-
-def spread(strides: tuple[int, ...], shape: tuple[int, ...], wide: int) -> tuple[int, ...]:
-    """Return the strides of an operand over the `wide` axes of a broadcast result."""
-    kept = tuple(0 if n == 1 else s for s, n in zip(strides, shape, strict=True))
-    return (0,) * (wide - len(shape)) + kept
 
 
 # Operations that read no more than the shape of the operands at these places.
@@ -92,8 +84,10 @@ class Fusion:
     """The groups of a lowered graph, in the order of computing.
 
     Attributes:
-        kinds: for each node "leaf", "number", "view", "loop", "reduce", "product" or "call".
+        kinds: for each node "leaf", "number", "view", "loop", "reduce", "scatter", "product",
+            "alone" (a loop that nothing joins) or "call".
         layouts: for each node.
+        places: of the nodes that gather or scatter.
         groups: in order.
         group_of: node -> its place in `groups`.
     """
@@ -102,6 +96,7 @@ class Fusion:
         self.graph = graph
         self.kinds: list[str] = []
         self.layouts: list[Layout] = []
+        self.places: dict[int, Places] = {}
         for node in graph:
             self._classify(node)
         self._readers: dict[int, list[int]] = {}
@@ -133,6 +128,13 @@ class Fusion:
         pairs = zip(layout.strides, row_major(shape), shape, strict=True)
         return all(a == b or n == 1 for a, b, n in pairs)
 
+    def reads_in_place(self, node: GraphNode, i: int, shape: tuple[int, ...]) -> bool:
+        """Return True when a loop over `shape` reads an operand as it goes, and nowhere else."""
+        found = self.places.get(node.index)
+        if found is not None and i != found.source:
+            return False
+        return self.kinds[node.index] not in ("product", "alone") and self.identical(i, shape)
+
     # --- what each node is ------------------------------------------------------------------
 
     def _classify(self, node: GraphNode) -> None:
@@ -149,10 +151,18 @@ class Fusion:
             return "number" if node.role == "constant" and not node.shape else "leaf"
         if op.view and len(node.inputs) == (2 if op.name.endswith("_like") else 1):
             return "view"
+        if op.name == "flip":
+            return "view"
         if op.name == "matrix_product":
             return "product" if self._is_small(node) else "call"
         if op.name in REDUCTIONS:
             return "reduce" if self._has_loop(node) else "call"
+        if op.name in ("join", "cumsum", "argmax", "argmin"):
+            return "alone" if self._goes_alone(node) else "call"
+        found = places(self.graph, node, self._layout_of)
+        if found is not None:
+            self.places[node.index] = found
+            return "loop" if found.source < 0 else "scatter"
         return "loop" if loop_forms.form(self.graph, node) is not None else "call"
 
     def _is_small(self, node: GraphNode) -> bool:
@@ -166,9 +176,29 @@ class Fusion:
     def _has_loop(self, node: GraphNode) -> bool:
         x = self.graph[node.inputs[0]]
         known = node.dtype in loop_forms.DTYPES and x.dtype in loop_forms.DTYPES
-        if not known or node.dtype.kind == "b":
+        assert node.op is not None
+        if not known or (node.dtype.kind == "b") != (node.op.name in ("all", "any")):
             return False
-        return node.op is not None and (node.op.name == "sum" or x.size > 0)
+        return node.op.name in ("sum", "all", "any") or x.size > 0
+
+    def _goes_alone(self, node: GraphNode) -> bool:
+        """Return whether there is a loop that computes this operation alone."""
+        assert node.op is not None
+        operands = [self.graph[i] for i in node.inputs]
+        if any(x.dtype not in loop_forms.DTYPES or not x.size for x in (node, *operands)):
+            return False
+        if node.op.name == "join":
+            return all(x.dtype == node.dtype for x in operands)
+        (x,) = operands
+        axis = node.params["axis"]
+        wide = len(x.shape)
+        if not wide or not (axis is None or (type(axis) is int and axis % wide == wide - 1)):
+            return False
+        row = x.size if axis is None else x.shape[-1]
+        return node.op.name == "cumsum" or row <= LONG_ROW
+
+    def _layout_of(self, i: int) -> tuple[int, tuple[int, ...]]:
+        return self.layouts[i].offset, self.layouts[i].strides
 
     def _seen(self, node: GraphNode) -> Layout | None:
         """Return where a view's elements are; None when NumPy makes a copy."""
@@ -180,11 +210,12 @@ class Fusion:
         seen = as_strided(memory[layout.offset :], x.shape, layout.strides)
         patterns = [_pattern(self.graph[i]) for i in others]
         params = node.params
+        forward = np.flip if node.op.name == "flip" else node.op.forward  # the latter copies
         if node.op.name == "getitem" and not node.shape:
             index = params["index"]
             params = {"index": (*(index if isinstance(index, tuple) else (index,)), ...)}
         try:
-            made = node.op.forward(seen, *patterns, **params)
+            made = forward(seen, *patterns, **params)
         except (ValueError, IndexError, TypeError):
             return None
         if not isinstance(made, np.ndarray) or made.shape != node.shape:
@@ -204,14 +235,17 @@ class Fusion:
             before = [r for r in self.readers(state) if r in self.group_of]
             depends |= {self.group_of[r] for r in before}
         shape = self.graph[node.inputs[0]].shape if kind == "reduce" else node.shape
+        if node.index in self.places:
+            shape = self.places[node.index].shape
         flat = self._is_flat(node, kind, shape)
         heavy = node.op is not None and node.op.name in loop_forms.HEAVY
         found = None
-        if kind in ("loop", "reduce"):
+        if kind in ("loop", "reduce", "scatter"):
             found = self._fitting(node, shape, max(depends, default=-1), flat, heavy)
         if found is None:
             found = len(self.groups)
-            self.groups.append(Group("call" if kind == "call" else "loop", shape))
+            made = Group("call" if kind == "call" else "loop", shape, closed=kind == "alone")
+            self.groups.append(made)
         group = self.groups[found]
         group.nodes.append(node.index)
         group.depends |= depends - {found}
@@ -220,7 +254,7 @@ class Fusion:
         self.group_of[node.index] = found
 
     def _is_flat(self, node: GraphNode, kind: str, shape: tuple[int, ...]) -> bool:
-        if kind == "product":
+        if kind in ("product", "alone") or node.index in self.places:
             return False
         if kind == "reduce" and node.size > 1:
             return False
@@ -238,6 +272,8 @@ class Fusion:
             group = self.groups[g]
             if group.kind != "loop" or group.shape != shape or len(group.nodes) >= MOST_NODES:
                 continue
+            if group.closed:
+                continue
             if len(shape) > 1 and shape[-1] < SHORT_ROW and group.flat != flat:
                 if group.heavy or heavy:
                     continue
@@ -252,20 +288,24 @@ class Fusion:
     def _joins(self, node: GraphNode, g: int) -> bool:
         """Return True when a node reads what a group computes place by place."""
         shape = self.groups[g].shape
+        found = self.places.get(node.index)
         for i in read_by(node):
             r = self.root(i)
-            if self.group_of.get(r) == g and (i != r or self.graph[i].shape != shape):
+            if self.group_of.get(r) != g:
+                continue
+            if i != r or self.graph[i].shape != shape or self.kinds[r] in ("reduce", "scatter"):
                 return False
-            if self.group_of.get(r) == g and self.kinds[r] == "reduce":
+            if self.kinds[r] == "alone" or (found is not None and i != found.source):
                 return False
         state = self._state_of.get(node.index)
         if state is None:
             return True
         return all(
-            self.kinds[r] != "product"
-            and all(self.identical(i, shape) for i in self.graph[r].inputs if self.root(i) == state)
+            self.reads_in_place(self.graph[r], i, shape)
             for r in self.readers(state)
             if self.group_of.get(r) == g
+            for i in self.graph[r].inputs
+            if self.root(i) == state
         )
 
     def _order(self) -> None:

@@ -91,6 +91,8 @@ def form(graph: Graph, node: GraphNode) -> tuple[str, list[Any]] | None:
         return None
     if name in FUNCTIONS:
         return FUNCTIONS[name].replace("ONE", f"{dtype.name}(1)"), same
+    if name == "round" and node.params["decimals"] == 0:
+        return "np.rint({})", same
     if name in OWN:
         more = f", {dtype.name}({float(node.params['alpha'])!r})" if name == "elu" else ""
         return f"{OWN[name]}{8 * dtype.itemsize}({{}}{more})", same

@@ -18,6 +18,7 @@ from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
+from ..errors import IndexingError
 from ..ops.special import _FAR, _NEAR
 
 
@@ -92,6 +93,20 @@ _as_float32 = _bits(types.int32, types.float32, ir.FloatType())
 _as_int32 = _bits(types.float32, types.int32, ir.IntType(32))
 _as_float64 = _bits(types.int64, types.float64, ir.DoubleType())
 _as_int64 = _bits(types.float64, types.int64, ir.IntType(64))
+
+
+# --- places -------------------------------------------------------------------------------------
+
+
+@_strict
+def counted(k: Any, length: Any) -> Any:
+    """Return where the index k is on an axis; negative ones count from the end."""
+    if k < -length or k >= length:
+        raise IndexingError(
+            "an index is outside of its axis; along an axis of length n, indices run from -n to "
+            "n - 1."
+        )
+    return k + length if k < 0 else k
 
 
 # --- sums and choices ---------------------------------------------------------------------------

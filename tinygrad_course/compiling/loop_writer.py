@@ -9,13 +9,14 @@ import numpy as np
 from ..derivation.writer import identifier
 from ..graph import Graph, GraphNode
 from . import loop_forms
-from .fusion import Fusion, Group, row_major, spread
+from .fusion import Fusion, Group
+from .loop_places import row_major, spread
 
 # From here on a row is worth a loop of its own in a matrix product.
 WIDE = 8
 COUNTERS = "i j l n o p q r".split()
 START = {"sum": 0.0, "amax": -np.inf, "amin": np.inf}
-REDUCE = {"amax": "larger", "amin": "smaller"}
+REDUCE = {"amax": "larger({}, {})", "amin": "smaller({}, {})", "all": "{} & {}", "any": "{} | {}"}
 
 
 class Names:
@@ -23,7 +24,7 @@ class Names:
 
     RESERVED = frozenset(
         "table at flat np sqrt plus plus_product larger smaller sign_of step_of float32 float64 "
-        "int32 int64 bool abs range k factor dot matmul copyto ascontiguousarray".split()
+        "int32 int64 bool abs range k factor counted dot matmul copyto ascontiguousarray".split()
     )
     RESERVED |= {*COUNTERS, *(f"{f}{b}" for f in loop_forms.OWN.values() for b in (32, 64))}
 
@@ -39,10 +40,10 @@ class Names:
             name = f"c{i}" if node.role == "constant" else f"t{i}"
             if node.name and node.role != "constant":
                 name = identifier(node.name)
-            # Inside a loop, an element has a bar behind its name, and a sum says so.
-            while self._taken & {name, f"{name}_", f"{name}_sum"}:
+            # Inside a loop, an element has a bar behind its name, and a sum or place says so.
+            while self._taken & {name, *(f"{name}{end}" for end in ("_", "_sum", "_at"))}:
                 name += "x"
-            self._taken |= {name, f"{name}_", f"{name}_sum"}
+            self._taken |= {name, *(f"{name}{end}" for end in ("_", "_sum", "_at"))}
             self._of[i] = name
         return name
 
@@ -108,6 +109,7 @@ class _GroupWriter:
         nodes = [self.graph[i] for i in group.nodes]
         self.product = nodes[0] if self.fusion.kinds[nodes[0].index] == "product" else None
         self.reductions = [n for n in nodes if self.fusion.kinds[n.index] == "reduce"]
+        self.placed = [n for n in nodes if n.index in self.fusion.places]
         self.dims, self.walks = self._walks()
 
     # --- the shape of the loops -------------------------------------------------------------
@@ -122,6 +124,9 @@ class _GroupWriter:
             if kind == "product":
                 steps.update(self._product_steps(node))
                 continue
+            if i in self.fusion.places:
+                steps.update(self._steps_of_places(i))
+                continue
             for x in node.inputs:
                 if x not in self.group.nodes:
                     layout = self.fusion.layouts[x]
@@ -129,17 +134,22 @@ class _GroupWriter:
                     steps[x] = (layout.offset, strides)
             if kind == "reduce":
                 steps["to", i] = (0, self._kept_strides(node))
-        keep = [k for k, n in enumerate(shape) if n != 1]
-        dims = [shape[k] for k in keep]
-        found = {key: (o, [s[k] for k in keep]) for key, (o, s) in steps.items()}
-        k = len(dims) - 2
-        while k >= 0:
-            if all(s[k] == s[k + 1] * dims[k + 1] for _, s in found.values()):
-                dims[k : k + 2] = [dims[k] * dims[k + 1]]
-                for _, s in found.values():
-                    del s[k]
-            k -= 1
-        return dims, found
+        return collapsed(shape, steps)
+
+    def _steps_of_places(self, i: int) -> dict[Any, tuple[int, tuple[int, ...]]]:
+        """Return how the fixed part, the index arrays and the source of places go along."""
+        found = self.fusion.places[i]
+        wide = len(found.shape)
+        steps: dict[Any, tuple[int, tuple[int, ...]]] = {("to", i): (found.offset, found.strides)}
+        for k, term in enumerate(found.terms):
+            layout, index = self.fusion.layouts[term.index], self.graph[term.index]
+            along = spread(layout.strides, index.shape, wide - term.behind)
+            steps["index", i, k] = (layout.offset, along + (0,) * term.behind)
+        x = found.source
+        if x >= 0 and x not in self.group.nodes:
+            layout = self.fusion.layouts[x]
+            steps[x] = (layout.offset, spread(layout.strides, self.graph[x].shape, wide))
+        return steps
 
     def _product_steps(self, node: GraphNode) -> dict[Any, tuple[int, tuple[int, ...]]]:
         a, b = (self.fusion.layouts[i] for i in node.inputs)
@@ -178,6 +188,12 @@ class _GroupWriter:
     def write(self) -> None:
         """Append the lines."""
         self._line(0, self._comment())
+        if self.group.closed:
+            self._write_alone(self.graph[self.group.nodes[0]])
+            return
+        for n in self.placed:
+            if self.fusion.kinds[n.index] == "scatter":
+                self._begun(n)
         depths = {n.index: self._depth(n) for n in self.reductions}
         for n in self.reductions:
             if depths[n.index] < 0 or self._is_added(n, depths[n.index]):
@@ -190,6 +206,9 @@ class _GroupWriter:
                     self._line(depth, f"{self._total(n)} = {self._start(n)}")
             if row is not None and depth == levels - 1:
                 self._write_row(depth, row)
+            for n in self.placed:
+                if self._depth_of_places(n) == depth:
+                    self._find_place(depth, n)
             if depth < levels:
                 self._line(depth, f"for {COUNTERS[depth]} in range({self.dims[depth]}):")
         self._body(levels, depths, row is not None)
@@ -210,6 +229,9 @@ class _GroupWriter:
             node, kind = self.graph[i], self.fusion.kinds[i]
             if kind == "reduce":
                 self._add(node, depth, depths[i])
+                continue
+            if kind == "scatter":
+                self._put(depth, node)
                 continue
             name = self.names[i] if not self.group.shape else f"{self.names[i]}_"
             if kind == "product":
@@ -236,7 +258,8 @@ class _GroupWriter:
         """Return the name of a value's memory; a number's own name is its local variable."""
         return self.names[i] if self.graph[i].shape else f"{self.names[i]}_"
 
-    def _operand(self, i: int, dtype: Any) -> str:
+    def _operand(self, i: int, dtype: Any, key: Any = None) -> str:
+        """Return an operand in a dtype; `key` says which of its walks, if not its own."""
         node = self.graph[i]
         if i in self.inside:
             return self.w.converted(self.inside[i], node.dtype, dtype)
@@ -245,10 +268,12 @@ class _GroupWriter:
             return self.w.number(self.graph[root], dtype)
         if root in self.w._numbers:
             return self.w.converted(self.names[root], node.dtype, dtype)
-        text = f"{self._memory(root)}[{self._place(i)}]"
+        text = f"{self._memory(root)}[{self._place(i if key is None else key)}]"
         return self.w.converted(text, node.dtype, dtype)
 
     def _expression(self, node: GraphNode) -> str:
+        if node.index in self.fusion.places:
+            return self._taken(node)
         found = loop_forms.form(self.graph, node)
         assert found is not None
         template, dtypes = found
@@ -338,6 +363,8 @@ class _GroupWriter:
     def _start(self, node: GraphNode) -> str:
         assert node.op is not None
         dtype = self._wide(node)
+        if dtype.kind == "b":
+            return str(node.op.name == "all")
         value: Any = START[node.op.name]
         if dtype.kind != "f":
             limits = np.iinfo(dtype)
@@ -356,7 +383,7 @@ class _GroupWriter:
         assert node.op is not None
         if node.op.name == "sum":
             return f"plus({total}, {x})" if free else f"{total} + {x}"
-        return f"{REDUCE[node.op.name]}({total}, {x})"
+        return REDUCE[node.op.name].format(total, x)
 
     def _add(self, node: GraphNode, depth: int, start: int) -> None:
         if start == depth and not node.shape:  # of one number
@@ -388,3 +415,152 @@ class _GroupWriter:
         if self._is_added(node, depth):
             value = self._joined(node, out, value, False)
         self._line(depth, f"{out} = {value}")
+
+    # --- places -----------------------------------------------------------------------------
+
+    def _depth_of_places(self, node: GraphNode) -> int:
+        """Return how many loops are around the place that index arrays name, -1 for none."""
+        terms = range(len(self.fusion.places[node.index].terms))
+        along = [self.walks["index", node.index, k][1] for k in terms]
+        return max((k + 1 for s in along for k in range(len(s)) if s[k]), default=-1 + bool(along))
+
+    def _find_place(self, depth: int, node: GraphNode) -> None:
+        """Write what index arrays add to a place; negative ones count from the end."""
+        parts = []
+        for k, term in enumerate(self.fusion.places[node.index].terms):
+            index = self._operand(term.index, np.dtype(np.int64), ("index", node.index, k))
+            part = f"counted({index}, {term.length})"
+            parts.append(part if term.stride == 1 else f"{term.stride} * {part}")
+        self._line(depth, f"{self.names[node.index]}_at = {' + '.join(parts)}")
+
+    def _place_of(self, node: GraphNode) -> str:
+        named = f"{self.names[node.index]}_at" if self.fusion.places[node.index].terms else ""
+        return self._place(("to", node.index), named)
+
+    def _taken(self, node: GraphNode) -> str:
+        """Return the element of the table that a gather reads."""
+        i = self.fusion.places[node.index].table
+        root = self.fusion.root(i)
+        text = f"{self._memory(root)}[{self._place_of(node)}]"
+        return self.w.converted(text, self.graph[i].dtype, node.dtype)
+
+    def _put(self, depth: int, node: GraphNode) -> None:
+        """Write an element of a scatter's source to its place, or add it to what is there."""
+        found = self.fusion.places[node.index]
+        out = f"{self._memory(node.index)}[{self._place_of(node)}]"
+        x = self._operand(found.source, node.dtype)
+        self._line(depth, f"{out} = {out} + {x}" if found.adds else f"{out} = {x}")
+
+    def _begun(self, node: GraphNode) -> None:
+        """Write what a scatter starts from."""
+        found = self.fusion.places[node.index]
+        if found.start_from < 0:
+            value = node.dtype.type(found.start)
+            start = str(bool(value)) if node.dtype.kind == "b" else self._number(value)
+            self._line(0, f"for i in range({node.size}):")
+            self._line(1, f"{self._memory(node.index)}[i] = {start}")
+        else:
+            self._copied(node, found.start_from, 0)
+
+    def _number(self, value: Any) -> str:
+        text = str(value) if np.isfinite(value) else f"np.{value}".replace("np.-", "-np.")
+        return f"{value.dtype.name}({text})"
+
+    def _copied(self, node: GraphNode, i: int, offset: int) -> None:
+        """Copy an operand into a part of a result that begins at an offset."""
+        shape, layout = self.graph[i].shape, self.fusion.layouts[i]
+        own = self.walks
+        dims, self.walks = collapsed(
+            shape, {i: (layout.offset, layout.strides), "to": (offset, row_major(node.shape))}
+        )
+        for depth, n in enumerate(dims):
+            self._line(depth, f"for {COUNTERS[depth]} in range({n}):")
+        to = f"{self._memory(node.index)}[{self._place('to')}]"
+        self._line(len(dims), f"{to} = {self._operand(i, node.dtype)}")
+        self.walks = own
+
+    # --- loops that nothing joins -----------------------------------------------------------
+
+    def _write_alone(self, node: GraphNode) -> None:
+        assert node.op is not None
+        if node.op.name == "join":
+            offset = 0
+            axis = node.params["axis"] % len(node.shape)
+            for i in node.inputs:
+                self._copied(node, i, offset)
+                offset += self.graph[i].shape[axis] * row_major(node.shape)[axis]
+            return
+        (i,) = node.inputs
+        x, layout = self.graph[i], self.fusion.layouts[i]
+        rows = x.shape[:-1] if node.params["axis"] is not None else ()
+        row = x.shape[len(rows) :]
+        to = row_major(x.shape)
+        if node.op.name != "cumsum":
+            to = (*row_major(node.shape)[: len(rows)], *(0 for _ in row))
+        self.walks = {i: (layout.offset, list(layout.strides)), "to": (0, list(to))}
+        depth = len(rows)
+        for k, n in enumerate(rows):
+            self._line(k, f"for {COUNTERS[k]} in range({n}):")
+        name = self.names[node.index]
+        write = self._write_sums if node.op.name == "cumsum" else self._write_largest
+        write(depth, node, name, row)
+
+    def _write_sums(self, depth: int, node: GraphNode, name: str, row: tuple[int, ...]) -> None:
+        """Write the sums of all numbers up to each one, in order."""
+        self._line(depth, f"{name}_sum = {node.dtype.name}(0)")
+        for k, n in enumerate(row, depth):
+            self._line(k, f"for {COUNTERS[k]} in range({n}):")
+        depth += len(row)
+        x = self._operand(node.inputs[0], node.dtype)
+        self._line(depth, f"{name}_sum = {node.dtype.name}({name}_sum + {x})")
+        self._line(depth, f"{self._memory(node.index)}[{self._place('to')}] = {name}_sum")
+
+    def _write_largest(self, depth: int, node: GraphNode, name: str, row: tuple[int, ...]) -> None:
+        """Write where the first of the largest, or smallest, numbers is; NaN comes first."""
+        assert node.op is not None
+        i = node.inputs[0]
+        out = f"{self._memory(node.index)}[{self._place('to')}]"
+        self._line(depth, f"{name}_at = 0")
+        self._line(depth, f"{name}_sum = {self._first(i, depth)}")
+        for k, n in enumerate(row, depth):
+            self._line(k, f"for {COUNTERS[k]} in range({n}):")
+        inside = depth + len(row)
+        self._line(inside, f"{name}_ = {self._operand(i, self.graph[i].dtype)}")
+        less = "<=" if node.op.name == "argmax" else ">="
+        test = f"if not {name}_ {less} {name}_sum and {name}_sum == {name}_sum:"
+        self._line(inside, test)
+        self._line(inside + 1, f"{name}_sum = {name}_")
+        place = " + ".join(
+            COUNTERS[k] if s == 1 else f"{s} * {COUNTERS[k]}"
+            for k, s in enumerate(row_major(row), depth)
+        )
+        self._line(inside + 1, f"{name}_at = {place}")
+        self._line(depth, f"{out} = {node.dtype.name}({name}_at)")
+
+    def _first(self, i: int, depth: int) -> str:
+        """Return the first element of a row."""
+        offset, strides = self.walks[i]
+        self.walks["first"] = (offset, [*strides[:depth], *(0 for _ in strides[depth:])])
+        return self._operand(i, self.graph[i].dtype, "first")
+
+
+def collapsed(
+    shape: tuple[int, ...], steps: dict[Any, tuple[int, tuple[int, ...]]]
+) -> tuple[list[int], dict[Any, tuple[int, list[int]]]]:
+    """Return the lengths of loops over a shape, as few as can be, and how operands go along them.
+
+    Args:
+        shape: what the loops go over.
+        steps: of each operand, the offset and the strides along the axes.
+    """
+    keep = [k for k, n in enumerate(shape) if n != 1]
+    dims = [shape[k] for k in keep]
+    found = {key: (o, [s[k] for k in keep]) for key, (o, s) in steps.items()}
+    k = len(dims) - 2
+    while k >= 0:
+        if all(s[k] == s[k + 1] * dims[k + 1] for _, s in found.values()):
+            dims[k : k + 2] = [dims[k] * dims[k + 1]]
+            for _, s in found.values():
+                del s[k]
+        k -= 1
+    return dims, found

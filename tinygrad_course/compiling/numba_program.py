@@ -357,7 +357,7 @@ class NumbaProgram:
         return np.lib.stride_tricks.as_strided(whole[layout.offset :], node.shape, strides)
 
 
-_COMPUTED = ("loop", "reduce", "product", "call")
+_COMPUTED = ("loop", "reduce", "scatter", "product", "alone", "call")
 
 
 def _picking(shape: tuple[int, ...], axis: int) -> Callable[..., Any]:
@@ -443,7 +443,8 @@ class _Memory:
         if not self.graph[i].shape:  # a number stays in a variable of its function
             outside = [r for r in outside if self.piece_of[r] != self.piece_of[i]]
         partial = kinds[i] == "reduce" and self.graph[i].shape
-        if outside or partial or kinds[i] == "product" or i in self.kept | self.updates:
+        whole = kinds[i] in ("product", "scatter", "alone")
+        if outside or partial or whole or i in self.kept | self.updates:
             self.stored.add(i)
 
     def _in_states(self) -> dict[int, int]:
@@ -466,11 +467,9 @@ class _Memory:
         fusion = self.fusion
         if fusion.group_of[reader] != g:
             return fusion.group_of[reader] < g
-        if fusion.kinds[reader] == "product":
-            return False
-        shape = fusion.groups[g].shape
+        shape, node = fusion.groups[g].shape, self.graph[reader]
         return all(
-            fusion.identical(i, shape) for i in self.graph[reader].inputs if fusion.root(i) == state
+            fusion.reads_in_place(node, i, shape) for i in node.inputs if fusion.root(i) == state
         )
 
     def _lay_out(self) -> None:
