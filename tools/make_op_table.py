@@ -21,7 +21,9 @@ from tinygrad_course.op import REGISTRY, Op, helper_functions
 PAGE = Path(__file__).parents[1] / "docs" / "operations.md"
 
 FAMILIES = {
-    "elementwise": "Arithmetic, powers, exponentials, trigonometry",
+    "elementwise": "Arithmetic, powers, exponentials, logarithms",
+    "trigonometry": "Trigonometric and hyperbolic functions",
+    "rounding": "Rounding and remainders",
     "special": "Special functions",
     "activation": "Activations",
     "compare": "Comparisons and choices",

@@ -10,7 +10,7 @@ from .. import errors
 from ..node import NO_PARAMS
 from ..op import Op
 from ..ops import activation as ops
-from ..ops import elementwise
+from ..ops import trigonometry
 from ..tensor import Tensor, apply
 from .module import Module
 
@@ -62,7 +62,7 @@ class Tanh(Activation):
         tensor([0.])
     """
 
-    op = elementwise.tanh.op
+    op = trigonometry.tanh.op
 
 
 class ReLU(Activation):
@@ -237,7 +237,7 @@ class LogSoftmax(Activation):
 
 BY_NAME: dict[str, Any] = {
     "sigmoid": ops.sigmoid,
-    "tanh": elementwise.tanh,
+    "tanh": trigonometry.tanh,
     "relu": ops.relu,
     "leaky_relu": ops.leaky_relu,
     "elu": ops.elu,

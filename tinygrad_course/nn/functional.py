@@ -29,11 +29,12 @@ from ..ops.activation import (
     softplus,
     step,
 )
-from ..ops.elementwise import add, mul, tanh
+from ..ops.elementwise import add, mul
 from ..ops.join import pad
 from ..ops.linalg import affine, matmul
 from ..ops.random import bernoulli_mask
 from ..ops.shape import flatten
+from ..ops.trigonometry import tanh
 from ..random import Generator
 from ..tensor import Tensor, apply, as_tensor
 from .losses import (

@@ -11,8 +11,10 @@ from . import (
     loss,
     random,
     reduce,
+    rounding,
     shape,
     special,
+    trigonometry,
 )
 from .define import FUNCTIONS
 
@@ -28,6 +30,8 @@ __all__ = [
     "loss",
     "random",
     "reduce",
+    "rounding",
     "shape",
     "special",
+    "trigonometry",
 ]
