@@ -476,7 +476,9 @@ class Trace(Builder):
         """Add a leaf tensor, with the values it had before the function ran."""
         born = tensor in self.journal.born and tensor not in self.states
         if role == "backward" and born:
-            return super().leaf(tensor, user, role)
+            index = super().leaf(tensor, user, role)
+            self.nodes[index].made = True
+            return index
         name = tensor.name or self.names.get(tensor)
         if tensor._requires_grad or type(tensor) is not Tensor:
             kind = "parameter"

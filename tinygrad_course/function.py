@@ -8,9 +8,13 @@ from typing import Any
 import numpy as np
 
 from . import errors
+from .journal import active
 from .node import RECORD_ALL, RECORD_GRAD, TRACING, recording
 from .op import Op
 from .tensor import Tensor, apply, as_tensor, note_same, wrap
+
+# What may depend on the values of tensors.
+_VALUES = (Tensor, np.ndarray, np.generic, bool, int, float)
 
 
 class Context:
@@ -82,12 +86,35 @@ class Function:
             result = cls.forward(ctx, *args)
         finally:
             recording.reset(token)
+        if mode & TRACING and (journal := active()) is not None:
+            journal.unrepeatable = journal.unrepeatable or _kept_aside(cls, ctx, args, result)
         many = isinstance(result, (tuple, list))
         outputs = [as_tensor(r) for r in (result if many else (result,))]
         if not (any(needs) and mode & RECORD_GRAD) and not mode & RECORD_ALL:
             return tuple(outputs) if many else outputs[0]
         tracked = _record(cls, ctx, args, outputs)
         return tuple(tracked) if many else tracked[0]
+
+
+def _kept_aside(cls: type[Function], ctx: Context, args: tuple[Any, ...], result: Any) -> str:
+    """Return why a replay may not do what `backward` does with what `forward` left, or nothing."""
+    outputs = result if isinstance(result, (tuple, list)) else (result,)
+    known = [*args, *outputs]
+    lengths = {n for a in known for n in getattr(a, "shape", ())}
+    for name, value in vars(ctx).items():
+        if name == "needs_input_grad":
+            continue
+        for part in value if isinstance(value, (tuple, list)) else (value,):
+            if any(part is a for a in known) or not isinstance(part, _VALUES):
+                continue
+            if isinstance(part, int) and (part in lengths or any(part == a for a in args)):
+                continue
+            called = "a tensor of its own" if name == "saved" else f"ctx.{name}"
+            return (
+                f"{cls.__name__}.forward leaves {called} to backward, which may depend on values; "
+                "save arguments and results with ctx.save_for_backward alone"
+            )
+    return ""
 
 
 def _record(

@@ -46,6 +46,8 @@ class Journal(list[tuple[Any, Any]]):
         refresh: a leaf that stands for a Python number, such as a learning rate -> what returns it.
         commits: what a replay of the step must do besides computing, such as counting steps.
         optimizers: those that took a step.
+        expected: (a tensor, what its values are taken to fulfil), such as labels within 0 … C−1.
+        unrepeatable: why a replay cannot do what the function did, or empty.
         counts: the states of parameters whose steps were counted, with their counts before.
         silent: True while the trace differentiates by itself: it must not call the user's hooks.
     """
@@ -65,6 +67,8 @@ class Journal(list[tuple[Any, Any]]):
         self.commits: list[Callable[[], None]] = []
         self.optimizers: dict[Any, None] = {}
         self.counts: list[tuple[dict[str, Any], int]] = []
+        self.expected: list[tuple[Tensor, Callable[[Any], bool]]] = []
+        self.unrepeatable = ""
         self.silent = False
         # Leaf -> when it got which value, and whether that was an assignment to a state.
         self._versions: dict[Tensor, list[tuple[int, Source, bool]]] = {}

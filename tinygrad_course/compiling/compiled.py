@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections import OrderedDict
 from collections.abc import Callable
+from threading import RLock, get_ident
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +25,12 @@ from ..messages import brief
 from ..node import RECORD_GRAD, recording
 from ..tensor import Tensor, wrap
 from .choice import is_installed
+from .effects import ARRAYS, has_history, leaves_of
 from .explain import described
 from .guards import PLAIN
 from .quick import MISSED
 from .several import can_repeat, repeat, stacked
-from .specialised import ARRAYS, Eager, Specialised, leaves_of
+from .specialised import Eager, Specialised
 
 if TYPE_CHECKING:
     from .profile import Profile
@@ -38,6 +41,8 @@ IN_EXPLAIN = 24
 # Programs kept per function, and how often one for the same shapes is made anew.
 MOST_PROGRAMS = 16
 MOST_TRACES = 16
+# One thread traces at a time: leaves that are made meanwhile are taken for the function's.
+_TRACING = RLock()
 
 
 class Compiled:
@@ -76,7 +81,7 @@ class Compiled:
         self._profile: Profile | None = None
         self._dropped = 0
         self._signature = _signature(f)
-        functools.update_wrapper(self, f)
+        functools.update_wrapper(self, f, updated=())
         self.__name__ = getattr(f, "__name__", type(f).__name__)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -84,14 +89,28 @@ class Compiled:
         last = self._last
         mode = recording.get()
         if last is not None and last.quick is not None and not kwargs and mode == last.graded:
-            result = last.quick(args)
-            if result is not MISSED:
-                return result
+            if last.thread == get_ident():  # a program's arrays are for one thread
+                result = last.quick(args)
+                if result is not MISSED:
+                    return result
         if kwargs:
             return self._with_names(args, kwargs)
         if mode & ~RECORD_GRAD:  # part of another trace, or looking for anomalies
             return self.f(*args)
         return self._run(self.f, args, mode)
+
+    def __getattr__(self, name: str) -> Any:
+        # Only reached when the ordinary search failed: a model's own attributes and methods.
+        if name[0] == "_" or "f" not in vars(self):
+            raise AttributeError(f"a compiled function has no attribute {name!r}")
+        return getattr(self.f, name)
+
+    def __reduce__(self) -> Any:
+        """Be copied and pickled as a function is: programs are made anew."""
+        module, name = sys.modules.get(self.__module__), getattr(self, "__qualname__", "")
+        if getattr(module, name, None) is self:
+            return name
+        return type(self), (self.f, self.backend, self.grads, self.expected)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """Be a method where a method was compiled."""
@@ -181,7 +200,8 @@ class Compiled:
             self._last = eager
             return eager.run(args)
         self.traced += 1
-        made = Specialised(f, args, mode, self.backend, self.grads, self.expected)
+        with _TRACING:
+            made = Specialised(f, args, mode, self.backend, self.grads, self.expected)
         result = made.result
         if made.reason:
             made = Eager(f, made.reason, args)
@@ -313,7 +333,7 @@ class _Named:
 
 def _key(args: tuple[Any, ...]) -> list[Any]:
     """Return what a program is chosen by: shapes, dtypes, numbers, and which tensors are one."""
-    parts: list[Any] = []
+    parts: list[Any] = [get_ident()]
     tensors: list[int] = []
     for a in args:
         parts.append(_key_of(a, tensors))
@@ -325,7 +345,8 @@ def _key(args: tuple[Any, ...]) -> list[Any]:
 def _key_of(a: Any, tensors: list[int]) -> Any:
     if isinstance(a, Tensor):
         tensors.append(id(a))
-        return a._data.shape, a._data.dtype, a.requires_grad, type(a)
+        wanted = a.requires_grad
+        return a._data.shape, a._data.dtype, wanted and (True, has_history(a)), type(a)
     if isinstance(a, ARRAYS):
         return a.shape, a.dtype
     if isinstance(a, PLAIN):

@@ -156,6 +156,8 @@ class Guards:
             self.tensors[value] = called
         elif isinstance(value, np.ndarray):
             self.arrays.append(value)
+            if value.ndim == 0:  # is taken for a number
+                self._places.append(_Place(value, "=", (), called, value.copy()))
         elif hasattr(value, "named_parameters") and hasattr(value, "_members"):
             self.module(value)
         elif _is_optimizer(value):
@@ -264,6 +266,10 @@ class Guards:
             for name, value in _settings(part):
                 self.value(value, f"{type(part).__name__}.{name}")
         self._named.add("forward")
+
+    def names(self, attribute: str) -> bool:
+        """Return whether the functions name an attribute."""
+        return attribute in self._named
 
     def optimizer(self, optimizer: Any) -> None:
         """Look at the options of an optimizer, the learning rate excepted, and at its state."""

@@ -133,8 +133,8 @@ class NumpyProgram:
         parameters = ", ".join(self._name(i) for i in self.arguments)
         computed = [node for node in self.graph if node.op is not None]
         self.steps = [(line, node.index) for node in computed for line in self._lines(node)]
-        lines = [line for line, _ in self.steps] + self._late_updates()
         results = [self._name(n.index) for n in self.graph.outputs]
+        lines = [line for line, _ in self.steps] + self._late_updates(results)
         results += [self._name(n.grad) for n in self.graph if n.op is None and n.grad is not None]
         lines.append(f"return {', '.join(results)}{',' if len(results) == 1 else ''}")
         return [f"def {self.name}({parameters}):", *(f"    {line}" for line in lines)]
@@ -275,8 +275,11 @@ class NumpyProgram:
             parts.append(f"{key}={literal}")
         return f"{made}({', '.join(parts)})"
 
-    def _late_updates(self) -> list[str]:
-        """Return the lines that give states new values that were computed elsewhere."""
+    def _late_updates(self, results: list[str]) -> list[str]:
+        """Return the lines that give states new values that were computed elsewhere.
+
+        Where a result is the old value of a state, its name becomes that of a copy.
+        """
         late = [(s, v) for s, v in self.graph.updates if self.plan.into.get(v) != s]
         lines = []
         roots = {s for s, _ in late}
@@ -285,6 +288,12 @@ class NumpyProgram:
             if self.plan.root[v] in roots:  # a state that gets another's old value
                 copies[v] = f"{self._name(v)}_old"
                 lines.append(f"{copies[v]} = {self._name(v)}.copy()")
+        for k, node in enumerate(self.graph.outputs):
+            if self.plan.root[node.index] in roots:
+                results[k] = f"{self._name(node.index)}_old"
+                if node.index not in copies:
+                    copies[node.index] = results[k]
+                    lines.append(f"{results[k]} = {self._name(node.index)}.copy()")
         for s, v in late:
             lines.append(f"{self._name(s)}[...] = {copies.get(v, self._name(v))}")
         return lines

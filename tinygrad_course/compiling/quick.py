@@ -15,6 +15,7 @@ import numpy as np
 
 from ..node import last_write, module_changes, tick
 from ..tensor import Tensor, wrap
+from .effects import has_history
 
 MISSED: Any = object()
 SCALARS = (np.float32, np.float64)
@@ -31,6 +32,7 @@ def quick(made: Any) -> Callable[[tuple[Any, ...]], Any] | None:
         "GONE": (LookupError, AttributeError, ValueError),
         "SCALARS": SCALARS,
         "array": np.array,
+        "has_history": has_history,
         "wrap": wrap,
         "call": made.call,
         "tick": tick,
@@ -76,6 +78,8 @@ def _arguments(made: Any, space: dict[str, Any]) -> list[str] | None:
                 return None
             tensors.append(k)
             space[f"s{k}"], space[f"t{k}"] = x._data.shape, x._data.dtype
+            if x._requires_grad:
+                terms.append(f"has_history(x{k}) is {has_history(x)}")
             terms.append(
                 f"type(x{k}) is Tensor and x{k}._data.shape == s{k} and x{k}._data.dtype is t{k} "
                 f"and x{k}._requires_grad is {x._requires_grad} and x{k} not in reachable "
@@ -92,14 +96,23 @@ def _arguments(made: Any, space: dict[str, Any]) -> list[str] | None:
         if any(made.held[a] is made.held[b] for b in tensors[:i]):
             return None
         terms += [f"x{a} is not x{b}" for b in tensors[:i]]
+    at = _places(made)
+    for j, (place, fulfils) in enumerate(made.required):
+        k = at[place]
+        space[f"fulfils{j}"] = fulfils
+        terms.append(f"fulfils{j}(x{k}{'._data' if isinstance(made.held[k], Tensor) else ''})")
     return terms
+
+
+def _places(made: Any) -> list[int]:
+    """Return the places among the arguments of those that are tensors and arrays."""
+    return [k for k, x in enumerate(made.held) if isinstance(x, (Tensor, np.ndarray))]
 
 
 def _steps(made: Any, space: dict[str, Any]) -> list[str]:
     """Return the lines that run the program, and what comes before and after it."""
     lines = []
-    # Places count tensors and arrays among the arguments.
-    at = [k for k, x in enumerate(made.held) if isinstance(x, (Tensor, np.ndarray))]
+    at = _places(made)
     arrays = []
     for place in made.places:
         k = at[place]

@@ -14,13 +14,15 @@ import numpy as np
 from ..node import last_write, tick
 from ..ops.join import stack
 from ..tensor import Tensor
-from .effects import owner
+from .effects import meets, owner
 
 
 def can_repeat(made: Any, stacks: Sequence[Any]) -> bool:
     """Return whether the calls of a `Specialised` leave nothing behind but states and results."""
     aside = made.owners_of_grads or made.wrt or made.deposits or made.same
     if aside or made.pins or not _is_stackable(made.structure):
+        return False
+    if not meets(made.required, stacks):
         return False
     return not any(id(owner(array)) in made.owners for array in stacks)
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextvars
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -19,20 +20,29 @@ from ..derivation.simplify import simplify
 from ..derivation.writer import identifier
 from ..graph import Graph
 from ..journal import Journal
-from ..node import RECORD_GRAD, last_write, recording, tick
+from ..node import RECORD_GRAD, Node, last_write, recording, tick
 from ..random import default_generator
 from ..tensor import Tensor, wrap
 from ..tracing import Program, Run
 from .choice import calls_to_repay, is_installed, program_class
 from .effects import (
     behind,
+    has_history,
+    hollow,
     is_regular,
+    leaves_of,
+    like,
+    meets,
+    others_of,
     owner,
+    requirements,
     selects_by_value,
     set_state,
     silence,
     state_of,
     streams,
+    views,
+    with_tensors,
 )
 from .guards import Guards
 from .join import join, joins, settle
@@ -49,7 +59,6 @@ DRAWS = (
     "it draws random numbers that are no operation; draw them outside of it, or use nn.Dropout, "
     "whose draws are part of the program"
 )
-ARRAYS = (np.ndarray, np.floating)
 
 
 class Inputs(Program):
@@ -60,28 +69,6 @@ class Inputs(Program):
         made = super().arguments(resize)
         self.given = list(leaves_of(made))
         return made
-
-
-def leaves_of(values: Any) -> Iterator[Any]:
-    """Yield the tensors and arrays among arguments, also those in lists and dictionaries."""
-    for value in values:
-        if isinstance(value, (Tensor, *ARRAYS)):
-            yield value
-        elif isinstance(value, (list, tuple)):
-            yield from leaves_of(value)
-        elif isinstance(value, dict):
-            yield from leaves_of(value.values())
-
-
-def others_of(values: Any) -> Iterator[Any]:
-    """Yield what is no tensor and no array among arguments."""
-    for value in values:
-        if isinstance(value, (list, tuple)):
-            yield from others_of(value)
-        elif isinstance(value, dict):
-            yield from others_of(value.values())
-        elif not isinstance(value, (Tensor, *ARRAYS)):
-            yield value
 
 
 class Traced(Run):
@@ -105,6 +92,7 @@ class Eager:
 
     quick = None
     graded = -1
+    thread = 0
 
     def __init__(self, f: Callable[..., Any], reason: str, held: Any = None) -> None:
         self.f = f
@@ -117,7 +105,7 @@ class Eager:
 
     def run(self, args: tuple[Any, ...]) -> Any:
         """Call the function."""
-        return self.f(*args)
+        return self.f(*with_tensors(args))
 
 
 class Specialised:
@@ -156,6 +144,7 @@ class Specialised:
         self.held = args
         self.graded = graded
         self.quick: Any = None
+        self.thread = get_ident()
         self.structure: Any = None
         self.overlap = False
         self._made_for: Any = None
@@ -175,21 +164,29 @@ class Specialised:
         watched = dict.fromkeys([*self.reachable, *(x for x in given if isinstance(x, Tensor))])
         self._before = {x: x.grad for x in watched}
         self._draws = [(g, state_of(g)) for g in (default_generator, *self.guards.generators)]
-        draws = streams()
+        self.required: list[tuple[int, Any]] = []
+        if graded and self.guards.names("backward") and any(map(has_history, given)):
+            self.reason = "an argument was computed from something that requires grad"
+            self.result = f(*with_tensors(args))
+            return
+        draws, start = streams(), tick()
         program = Inputs(f, args, None)
         self.journal = journal = Journal()
         try:
             run = Traced(program, journal=journal, graded=graded & RECORD_GRAD, watched=watched)
-        except Exception:
+        except BaseException:
             self._undo()
             raise
         self.result = run.result
         self.reason = (
             self._why_not(program, given, draws)
+            or views(run.results, run.outputs, self.reachable)
             or ("" if run.computed else "it returns what it did not compute from tensors")
             or self._differentiable(run)
         )
         if not self.reason:
+            self.required = requirements(journal, program.given)
+            self._start = start
             self._make(run, program, given, grads)
         del self.journal, self._before, self._draws
 
@@ -207,15 +204,19 @@ class Specialised:
             self.reason = _said(error)
         if self.reason:
             return
+        after = [state_of(g) for g, _ in self._draws]
         self._undo()
         # Traced tensors hold the whole graph.
-        self.structure = _hollow(self.structure)
+        self.structure = hollow(self.structure)
         try:
             self.result = self.run(self.held)
+            if after != [state_of(g) for g, _ in self._draws]:
+                self.reason = "it seeds a generator"
         except Exception as error:
             self.reason = _said(error)
+        if self.reason:
             self._undo()
-            self.result = self.f(*self.held)
+            self.result = self.f(*with_tensors(self.held))
 
     def _undo(self) -> None:
         """Leave everything as it was before the traced call."""
@@ -238,6 +239,8 @@ class Specialised:
             return f"it reads what lies too deep in lists: {guards.unseen}"
         if guards.hooked or any(x._hooks for x in (*self.reachable, *journal.graded)):
             return "hooks are to be called in each run"
+        if journal.unrepeatable:
+            return journal.unrepeatable
         if streams() != draws or guards.drew():
             return DRAWS
         states = {state for state, _ in journal}
@@ -284,6 +287,11 @@ class Specialised:
         journal = self.journal
         left = run.grads
         builder = run.capture([*self.slopes, *left.values()], losses=False)
+        if any(isinstance(n, Node) and n.time < self._start for n in builder.index):
+            return (
+                "it uses a tensor that was computed outside of it, of which gradients are asked; "
+                "compute it inside, or detach it"
+            )
         graph = builder.graph()
         self.traced_nodes = len(graph)
         if len(graph) > LARGEST:
@@ -374,7 +382,8 @@ class Specialised:
     def _refuse_values_made(self, graph: Graph, program: Program) -> None:
         """Refuse arrays that the function makes itself and that may differ from call to call."""
         for node in graph:
-            if node.op is None and node.made and node.role == "data" and node.value is not None:
+            kind = node.role in ("data", "backward", "gradient")
+            if node.op is None and node.made and kind and node.value is not None:
                 array = np.asarray(node.value)
                 if not self._is_fixed(array):
                     raise errors.TraceError(
@@ -389,7 +398,9 @@ class Specialised:
         Of floats only those are taken that are numbers in its code, or of a regular kind.
         """
         for a in self.guards.arrays:
-            if np.may_share_memory(a, array) or a.shape == array.shape and (a == array).all():
+            if np.may_share_memory(a, array):
+                return False
+            if array.size > 1 and a.shape == array.shape and (a == array).all():
                 return False
         if array.dtype.kind in "iub":
             return True
@@ -524,8 +535,11 @@ class Specialised:
             if self.overlap:
                 self.guards.failed = "tensors that share memory now"
                 return False
-        if self.pins or self.free:
+        if self.pins or self.free or self.required:
             given = list(leaves_of(args))
+            if not meets(self.required, given):
+                self.guards.failed = "labels, which must be class numbers"
+                return False
             if any(given[k] is not x for k, x in self.pins):
                 return False
             if any(given[k] in self.reachable for k in self.free):
@@ -549,7 +563,8 @@ class Specialised:
         if self.owners:
             for array in arrays:
                 if id(owner(array)) in self.owners:
-                    return self.f(*args)  # what is read may be overwritten: in the function's order
+                    # What is read may be overwritten: in the function's order.
+                    return self.f(*with_tensors(args))
         for x, read in self.refresh:
             x._data[...] = read()
         if self.quiet is None:
@@ -596,7 +611,7 @@ class Specialised:
             return given[self.given[source]] if source in self.given else source
         if isinstance(structure, (list, tuple)):
             parts = [self._rebuilt(part, values, given) for part in structure]
-            return _like(structure, parts)
+            return like(structure, parts)
         if isinstance(structure, dict):
             return {k: self._rebuilt(part, values, given) for k, part in structure.items()}
         return structure
@@ -620,20 +635,3 @@ def _title(called: str, graph: Graph) -> str:
 
 def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".rstrip(".")
-
-
-def _like(structure: Any, parts: list[Any]) -> Any:
-    """Return a list or tuple of the same kind; those with names take one argument per part."""
-    kind = type(structure)
-    return kind(parts) if kind in (list, tuple) else kind(*parts)
-
-
-def _hollow(structure: Any) -> Any:
-    """Return the structure of a result without its values."""
-    if isinstance(structure, Tensor):
-        return wrap(np.zeros(()))
-    if isinstance(structure, (list, tuple)):
-        return _like(structure, [_hollow(part) for part in structure])
-    if isinstance(structure, dict):
-        return {key: _hollow(part) for key, part in structure.items()}
-    return structure

@@ -11,12 +11,13 @@ Example:
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from .. import errors
-from ..journal import look
+from ..journal import active, look
 from ..ops.activation import (
     elu,
     gelu,
@@ -147,13 +148,15 @@ def one_hot(labels: Any, num_classes: int = -1, dim: int = -1) -> Tensor:
             raise errors.ArgumentError("one_hot: without labels, num_classes must be given.")
         look(y, "one_hot without num_classes")
         num_classes = int(values.max()) + 1
-    bad = np.argwhere((values < 0) | (values >= num_classes))
-    if len(bad):
+    if not _within(num_classes, values):
+        bad = np.argwhere((values < 0) | (values >= num_classes))
         index = tuple(int(i) for i in bad[0])
         raise errors.IndexingError(
             f"one_hot: the label {values[index]} at index {index} is outside 0 … "
             f"{num_classes - 1}. Count classes from 0, or pass a larger num_classes."
         )
+    if (journal := active()) is not None:
+        journal.expected.append((y, partial(_within, num_classes)))
     ndim = y.ndim + 1
     if not -ndim <= dim < ndim:
         raise errors.ShapeError(f"one_hot: axis {dim} does not exist in {ndim} axes.")
@@ -161,6 +164,10 @@ def one_hot(labels: Any, num_classes: int = -1, dim: int = -1) -> Tensor:
     classes = np.arange(num_classes).reshape([-1 if a == axis else 1 for a in range(ndim)])
     hot: Any = y.unsqueeze(axis) == Tensor(classes)
     return hot.to(np.int64)  # type: ignore[no-any-return]
+
+
+def _within(length: int, values: Any) -> bool:
+    return bool((values >= 0).all() and (values < length).all())
 
 
 __all__ = [

@@ -7,11 +7,13 @@ equal; labels are checked. PyTorch's names, arguments and conventions; `nn.funct
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from .. import errors
+from ..journal import active
 from ..ops.activation import log_softmax, softplus
 from ..ops.compare import where
 from ..ops.elementwise import abs as absolute
@@ -496,6 +498,9 @@ def _picked(
     if ignore_index != -100 or (y._data == ignore_index).any():
         kept = index != ignore_index
         index = where(kept, index, 0)
+    if (journal := active()) is not None:
+        ignored = None if kept is None else ignore_index
+        journal.expected.append((y, partial(_are_classes, logp.shape[axis], ignored)))
     picked: Any = take_along_axis(logp, index, axis)
     if weight is not None:
         table = _per_class(name, weight, logp, axis).expand(*logp.shape)
@@ -516,6 +521,16 @@ def _reduce_picked(name: str, picked: Any, factor: Any, axis: int, reduction: st
     return -reduced  # type: ignore[no-any-return]
 
 
+def _are_classes(classes: int, ignored: int | None, labels: Any) -> bool:
+    """Return whether all labels are class numbers, or do not count."""
+    if not labels.size:
+        return True
+    if 0 <= np.minimum.reduce(labels, axis=None) and np.maximum.reduce(labels, axis=None) < classes:
+        return True
+    within = (labels >= 0) & (labels < classes)
+    return ignored is not None and bool((within | (labels == ignored)).all())
+
+
 def _check_classes(name: str, logp: Any, y: Any, ignore_index: int, axis: int) -> None:
     """Refuse labels that are not one class number per example."""
     expected = logp.shape[:axis] + logp.shape[axis + 1 :]
@@ -534,12 +549,8 @@ def _check_classes(name: str, logp: Any, y: Any, ignore_index: int, axis: int) -
             f"probabilities of shape {logp.shape}."
         )
     labels = y._data
-    if not labels.size:
-        return
-    if 0 <= np.minimum.reduce(labels, axis=None) and np.maximum.reduce(labels, axis=None) < classes:
-        return
-    bad = np.argwhere(((labels < 0) | (labels >= classes)) & (labels != ignore_index))
-    if len(bad):
+    if not _are_classes(classes, ignore_index, labels):
+        bad = np.argwhere(((labels < 0) | (labels >= classes)) & (labels != ignore_index))
         index = tuple(int(i) for i in bad[0])
         raise errors.IndexingError(
             f"{name}: the label at index {index[0] if len(index) == 1 else index} is "
