@@ -14,7 +14,7 @@ import numpy as np
 
 import tinygrad_course as tc
 import viz
-from tinygrad_course import nn
+from tinygrad_course import nn, optim
 
 PICTURES = Path(__file__).parent / "pictures"
 
@@ -57,11 +57,33 @@ def network() -> viz.Drawing:
     return viz.draw_network([64, 25, 15, 1], activations=["sigmoid", "sigmoid", "sigmoid"])
 
 
+def compiled_step() -> viz.Drawing:
+    """What a compiled step of a 2-3-1 network runs, in NumPy."""
+    generator = tc.Generator(0)
+    model = nn.Sequential(
+        nn.Dense(2, 3, activation="sigmoid", generator=generator),
+        nn.Dense(3, 1, activation="sigmoid", generator=generator),
+    )
+    loss, sgd = nn.BCELoss(), optim.SGD(model.parameters(), lr=0.1)
+
+    @tc.compile(backend="numpy")
+    def step(X: tc.Tensor, Y: tc.Tensor) -> tc.Tensor:
+        sgd.zero_grad()
+        J = loss(model(X), Y)
+        J.backward()
+        sgd.step()
+        return J
+
+    step(tc.zeros(32, 2), tc.zeros(32, 1))
+    return viz.draw(step)
+
+
 DRAWINGS = {
     "slide_graph": slide_graph,
     "training_step": training_step,
     "layers": layers,
     "network": network,
+    "compiled_step": compiled_step,
 }
 
 

@@ -104,12 +104,14 @@ class Program:
                 home[i] = i if reader is None else home.get(reader, reader)
         together: dict[int, list[tuple[int, Part]]] = {}
         for k, part in parts:
-            key = home[part.nodes[0]] if part.nodes else -1 - k
-            together.setdefault(key, []).append((k, part))
+            # A copy into a state is drawn with what computed the value.
+            value = part.nodes[0] if part.nodes else self.view.root(part.equations[0].node)
+            together.setdefault(home.get(value, -1 - k), []).append((k, part))
         made = []
         for members in together.values():
             nodes = [i for _, part in members for i in part.nodes]
-            lines = self.view.equations(nodes) if nodes else members[0][1].equations
+            lines = self.view.equations(nodes) if nodes else []
+            lines += [e for _, part in members if not part.nodes for e in part.equations]
             reads = {i for _, part in members for i in part.reads} - {*nodes}
             made.append(_Card(members, lines, nodes, reads))
         return sorted(made, key=lambda card: card.parts[-1][0])
