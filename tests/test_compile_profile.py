@@ -201,6 +201,32 @@ def test_states_that_are_exchanged(backend: str) -> None:
     assert "a ← " in text and "b ← " in text
 
 
+@both
+def test_gradients_that_are_added_to_stay(backend: str) -> None:
+    w = tc.tensor([1.0, 2.0], requires_grad=True, name="w")
+    f = tc.compile(lambda x: (w * x).exp().sum().backward(), backend=backend)
+    x = tc.tensor([0.5, 0.25])
+    f(x)
+    f(x)  # reads what the first left
+    before = w.grad.numpy().tobytes()
+    assert f.profile(x, repeat=2).rows and w.grad.numpy().tobytes() == before
+    w.grad = None
+    with pytest.raises(errors.GraphError, match="has changed since its last call: a gradient"):
+        f.profile(repeat=2)
+
+
+def test_what_has_changed_since_the_last_call() -> None:
+    model = nn.Dense(2, 1)
+    f = tc.compile(model, backend="numpy")
+    with tc.no_grad():
+        f(tc.ones(3, 2))
+        model.to(tc.float64)
+        with pytest.raises(errors.GraphError, match="has changed since its last call: the array"):
+            f.profile()
+        f(tc.ones(3, 2))
+        f.profile(repeat=1)
+
+
 # --- parts and equations ------------------------------------------------------------------------
 
 

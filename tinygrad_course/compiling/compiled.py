@@ -25,7 +25,7 @@ from ..messages import brief
 from ..node import RECORD_GRAD, recording
 from ..tensor import Tensor, wrap
 from .choice import is_installed
-from .effects import ARRAYS, has_history, leaves_of
+from .effects import ARRAYS, has_history
 from .explain import described
 from .guards import PLAIN
 from .quick import MISSED
@@ -272,8 +272,12 @@ class Compiled:
         from .profile import profile
 
         made = self._made_for(args) if args else self._program()
-        given = list(leaves_of(args or made.held))
-        self._profile = profile(made, given, self.__name__, repeat)
+        if not args and not made.holds(made.held):
+            raise errors.GraphError(
+                f"compile: what {self.__name__} depends on has changed since its last call: "
+                f"{made.guards.failed or 'a gradient'}. Call it again."
+            )
+        self._profile = profile(made, args or made.held, self.__name__, repeat)
         return self._profile
 
     def _made_for(self, args: tuple[Any, ...]) -> Specialised:

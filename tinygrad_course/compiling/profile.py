@@ -20,7 +20,7 @@ import numpy as np
 from .. import errors
 from ..random import default_generator
 from ..tensor import Tensor
-from .effects import owner, set_state, state_of
+from .effects import leaves_of, owner, set_state, state_of
 from .parts import Part, View
 
 SECONDS = 0.5
@@ -137,12 +137,12 @@ def _time(seconds: float) -> str:
     return f"{seconds * 1e3:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
-def profile(made: Any, given: list[Any], name: str, repeat: int | None = None) -> Profile:
+def profile(made: Any, args: tuple[Any, ...], name: str, repeat: int | None = None) -> Profile:
     """Measure a program part by part, on copies of all that it changes.
 
     Args:
         made: a `Specialised`.
-        given: the arrays and tensors among the arguments.
+        args: arguments that it is for.
         name: of the function.
         repeat: how often; by default for half a second.
     """
@@ -150,6 +150,7 @@ def profile(made: Any, given: list[Any], name: str, repeat: int | None = None) -
         raise errors.DtypeError(f"profile: repeat is {repeat!r}; expected a whole number.")
     if repeat is not None and repeat < 1:
         raise errors.ArgumentError(f"profile: repeat is {repeat}; expected at least 1.")
+    given = [*leaves_of(args), *(x.grad for x in made.owners_of_grads)]
     arrays = [given[k] for k in made.places]
     arrays = [x._data if isinstance(x, Tensor) else x for x in arrays]
     program = getattr(made.program, "_instead", None) or made.program
