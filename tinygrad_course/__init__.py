@@ -59,7 +59,8 @@ double = float64
 long = int64
 
 # Every operation is a function of the package too: tc.exp, tc.sum, tc.matmul, …
-globals().update(ops.FUNCTIONS)
+_FUNCTIONS = {name: f for name, f in ops.FUNCTIONS.items() if "." not in name}
+globals().update(_FUNCTIONS)
 
 # Loaded on first use, so that `import tinygrad_course` costs little more than NumPy.
 _LAZY = {
@@ -195,4 +196,4 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
-__all__ += ops.FUNCTIONS
+__all__ += _FUNCTIONS

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 
 class TinygradCourseError(Exception):
     """Base class of all errors raised on purpose by this package."""
@@ -37,6 +39,10 @@ class ArgumentError(TinygradCourseError, ValueError):
 
 class IndexingError(TinygradCourseError, IndexError):
     """An index outside the tensor it selects from, or of a kind that cannot select."""
+
+
+class LinAlgError(TinygradCourseError, np.linalg.LinAlgError, RuntimeError):
+    """A matrix that has no such inverse or factors: singular, or not positive definite."""
 
 
 class GraphError(TinygradCourseError, RuntimeError):

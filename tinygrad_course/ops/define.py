@@ -25,7 +25,8 @@ from ..tensor import Tensor, apply, as_tensor
 # NumPy function or ufunc -> what to call when it is given a tensor.
 NUMPY: dict[Any, Callable[..., Any]] = {}
 UFUNC_OPS: dict[Any, Op] = {}
-# Public name -> function: the namespace of the package, and the list the documentation reads.
+# Public name -> function: the namespace of the package, and the list the documentation reads. A
+# name with a dot, such as linalg.solve, is of a namespace in the package, and no method.
 FUNCTIONS: dict[str, Any] = {}
 
 ALIASES = {"dim": "axis", "keepdim": "keepdims", "dims": "axis", "unbiased": "correction"}
@@ -34,9 +35,10 @@ STARRED = frozenset({"shape", "size", "sizes", "dims", "dim", "axes", "axis", "r
 
 
 def attach(method: Any, *names: str) -> None:
-    """Make `method` (a function or a property) a member of `Tensor` under `names`."""
+    """Make `method` (a function or a property) a member of `Tensor` under `names` without dots."""
     for name in names:
-        setattr(Tensor, name, method)
+        if "." not in name:
+            setattr(Tensor, name, method)
 
 
 class Function(Protocol):
@@ -152,6 +154,7 @@ def op(
 
 def function(
     *,
+    name: str = "",
     overrides: tuple[Any, ...] = (),
     method: bool = True,
     also: tuple[str, ...] = (),
@@ -160,6 +163,7 @@ def function(
     """Define a function composed of others; its first argument becomes a tensor.
 
     Args:
+        name: its public name, when that is not the name it is defined by.
         overrides: NumPy functions that, called on a tensor, call this one.
         method: make it a method of `Tensor`.
         also: further names, as a function and as a method.
@@ -167,7 +171,7 @@ def function(
     """
 
     def define(body: Callable[..., Any]) -> Callable[..., Any]:
-        name = body.__name__.rstrip("_")
+        public = name or body.__name__.rstrip("_")
         parameters = inspect.signature(body).parameters
         names = [n for n, p in parameters.items() if p.kind is not p.VAR_POSITIONAL]
         starred = len(names) < len(parameters)
@@ -197,14 +201,15 @@ def function(
             except errors.TinygradCourseError:
                 raise
             except CAUGHT as error:
-                raise _call_error(name, body, error, args) from error
+                raise _call_error(public, body, error, args) from error
 
-        for alias in (name, *also):
+        call.__name__ = public if name else body.__name__
+        for alias in (public, *also):
             FUNCTIONS[alias] = call
         for numpy_function in overrides:
             NUMPY[numpy_function] = call
         if method:
-            attach(call, name, *also)
+            attach(call, public, *also)
         return call
 
     return define
@@ -255,7 +260,8 @@ def _call_error(
     """Return a clear error for a call with wrong arguments."""
     signature = inspect.signature(body)
     if isinstance(error, TypeError) and body.__name__ + "()" in str(error):
-        return errors.DtypeError(f"{name}: {error}. It is {name}{plain(signature)}.")
+        said = str(error).replace(f"{body.__name__}()", name)
+        return errors.DtypeError(f"{name}: {said}. It is {name}{plain(signature)}.")
     return explain_call(name, args, error, signature)
 
 
