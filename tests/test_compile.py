@@ -229,7 +229,7 @@ def test_it_can_be_read_and_drawn() -> None:
     fast(*batch(0))
     told = fast.explain()
     assert "backend numpy" in told and "buffers" in told and "traced once" in told
-    assert "W[1]_new" in str(fast.graph) and "dot(X, W1" in fast.source
+    assert "W[1]_new" in str(fast.graph) and "X.dot(W1" in fast.source
     assert viz.draw(fast, groups=False).source == viz.draw(fast.graph).source
     assert repr(fast) == "<compiled step>"
 

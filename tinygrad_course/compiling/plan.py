@@ -21,6 +21,8 @@ VIEWS = frozenset(
 )
 # Views that leave the elements of an array in their order.
 IN_ORDER = ("reshape_to", "reshape_like", "insert_axes", "remove_axes")
+# Up to this many elements, writing rows out is faster than letting NumPy repeat them.
+SPREAD = 8192
 REDUCTIONS = {
     "sum": np.add,
     "amax": np.maximum,
@@ -42,6 +44,7 @@ class Plan:
         sizes: bytes of each buffer.
         into: node -> the state whose array it is written into.
         pieces: node -> the join in whose array it is computed, and from which place on.
+        spread: node -> which of its two operands is first repeated to the shape of the result.
         naive: bytes if every value had memory of its own.
     """
 
@@ -51,6 +54,7 @@ class Plan:
     sizes: list[int] = field(default_factory=list)
     into: dict[int, int] = field(default_factory=dict)
     pieces: dict[int, tuple[int, int]] = field(default_factory=dict)
+    spread: dict[int, int] = field(default_factory=dict)
     naive: int = 0
 
     @property
@@ -59,13 +63,14 @@ class Plan:
         return sum(self.sizes)
 
 
-def plan(graph: Graph, arguments: set[int], least: int = 1) -> Plan:
+def plan(graph: Graph, arguments: set[int], calls: bool = False) -> Plan:
     """Plan the memory of a lowered graph.
 
     Args:
         graph: operations of one NumPy call each.
         arguments: the leaves that are given anew in each call.
-        least: arrays of fewer elements are not overwritten by what is computed from them.
+        calls: each operation will be a call of NumPy, which takes longer to overwrite an array of
+            one element than to write elsewhere, and longer to repeat rows than to write them out.
     """
     made = Plan()
     for node in graph:
@@ -73,8 +78,11 @@ def plan(graph: Graph, arguments: set[int], least: int = 1) -> Plan:
         made.kinds.append(kind)
         made.root.append(root)
     last = _last_reads(graph, made)
+    least = 2 if calls else 1
     made.into = _in_states(graph, made, least)
     made.pieces = _pieces(graph, made, last)
+    if calls:
+        made.spread = _spread(graph, made)
     _buffers(graph, made, last, least)
     return made
 
@@ -173,6 +181,23 @@ def _pieces(graph: Graph, made: Plan, last: dict[int, int]) -> dict[int, tuple[i
     return pieces
 
 
+def _spread(graph: Graph, made: Plan) -> dict[int, int]:
+    """Return where a row or column meets a small matrix."""
+    spread: dict[int, int] = {}
+    for node in graph:
+        i = node.index
+        if node.op is None or node.op.ufunc is None or len(node.inputs) != 2:
+            continue
+        if made.kinds[i] != "buffer" or node.size > SPREAD or i in made.into or i in made.pieces:
+            continue
+        a, b = (graph[j] for j in node.inputs)
+        whole, row = (a, b) if a.shape == node.shape else (b, a)
+        if whole.shape == node.shape != row.shape and a.dtype == b.dtype == node.dtype:
+            if row.size > 1:
+                spread[i] = node.inputs.index(row.index)
+    return spread
+
+
 def _is_in_order(node: GraphNode) -> bool:
     return node.op is not None and node.op.name in IN_ORDER
 
@@ -192,7 +217,7 @@ def _buffers(graph: Graph, made: Plan, last: dict[int, int], least: int) -> None
                     made.buffer[whole] = _take(made, free, _bytes(graph[whole]))
             elif i not in made.into and i not in made.buffer:
                 own = None
-                if node.size >= least:
+                if node.size >= least and i not in made.spread:
                     own = _over_operand(graph, made, node, last)
                 if own is None:
                     own = _take(made, free, _bytes(node))

@@ -465,8 +465,7 @@ class Specialised:
             if x is not None and x in self.given:
                 arguments.append(node.index)
                 self.places.append(self.given[x])
-        # NumPy overwrites a single number more slowly than it writes it elsewhere.
-        self.plan = plan(lowered, set(arguments), least=1 if for_loops else 2)
+        self.plan = plan(lowered, set(arguments), calls=not for_loops)
         self.program = maker(lowered, self.plan, arguments, _title(self.called, lowered))
         self.states = {
             i: self.leaves[lowered[i].name]
