@@ -114,6 +114,13 @@ def draw(
         >>> drawing = draw(3 * (a + b * c), backward=True)
         >>> "dv = 3" in drawing.source, "c = 2" in drawing.source
         (True, True)
+
+        What a compiled function runs:
+
+        >>> step = tc.compile(lambda x: tc.exp(x).sum(), backend="numpy")
+        >>> J = step(tc.ones(3))
+        >>> "J = np.sum(exp(x))" in draw(step).source
+        True
     """
     _check_options(values, direction, style, depth, max_nodes)
     graph_only = backward or depth is not None

@@ -178,6 +178,26 @@ def test_hostile_texts_show_exactly_these_characters():
     assert "\\N &lt;x&gt; &amp; &quot;q&quot; 'a'" in shown
 
 
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_texts_in_cards_and_rows_of_boxes(text):
+    drawing = Drawing("g", node_attr=dot.node_style())
+    drawing.attr(**dot.legend(["loss"], plates=[(text, text), ("", text)]))
+    drawing.node("n0", **dot.card(text, [(text, "loss", text), ("y", "data", "")], right=text))
+    drawing.node("n1", **dot.boxes([("p0", text, text, "data"), ("p1", "w", "", "parameter")]))
+    drawing.edge("n1:p1", "n0")
+    svg = drawing.pipe("svg", encoding="utf-8")
+    assert "<a " not in svg and svg.count('class="node"') == 2 and svg.count('class="edge"') == 1
+
+
+def test_cards_have_a_caption_then_lines_in_the_colours_of_their_roles():
+    label = dot.card("loop", [("a = b", "backward", "#3"), ("c = d", "update", "")])["label"]
+    assert label.index("loop") < label.index("a = b") < label.index("#3") < label.index("c = d")
+    assert f'COLOR="{style.RED}" POINT-SIZE="14">a = b' in label
+    assert f'COLOR="{style.tone("update").line}" POINT-SIZE="14">c = d' in label
+    with pytest.raises(ValueError, match="unknown role"):
+        dot.card("loop", [("a = b", "purple", "")])
+
+
 def test_same_drawing_same_text():
     assert hostile_drawing("a").source == hostile_drawing("a").source
     assert isinstance(hostile_drawing("a"), graphviz.Digraph)
