@@ -23,6 +23,11 @@ OPTIMIZERS: list[tuple[str, dict[str, Any]]] = [
     ("Adam", {}),
     ("Adam", {"amsgrad": True, "weight_decay": 0.01}),
     ("AdamW", {}),
+    ("Adadelta", {}),
+    ("Adamax", {"weight_decay": 0.01}),
+    ("RAdam", {}),
+    ("ASGD", {"t0": 1}),
+    ("Rprop", {}),
 ]
 each = pytest.mark.parametrize(("kind", "options"), OPTIMIZERS)
 
@@ -121,6 +126,13 @@ def test_what_an_update_takes() -> None:
     assert sum("in joined_g" in line for line in adam.lines) == 6
     told = "exp_avg_new of W[1], b[1], W[2], b[2], W[3], b[3]"
     assert any(line.endswith(told) for line in adam.lines)
+
+
+def test_the_norm_of_gradients_is_a_sum_of_products() -> None:
+    adam = Training("Adam", {}, clip=True)
+    adam.run(1)
+    assert not any(line.startswith(("power(", "absolute(", "add_reduce")) for line in adam.lines)
+    assert sum("_1d.dot(" in line for line in adam.lines) >= 3
 
 
 def test_weight_decay_reads_parameters_by_one_copy() -> None:

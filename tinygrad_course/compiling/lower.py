@@ -238,6 +238,19 @@ def _mul(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int | None:
 
 
 # --- activations --------------------------------------------------------------------------------
+@lowering("pow")
+def _pow(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int | None:
+    """x² and |x|² are products."""
+    a, b = x
+    node, two = r.nodes[a], r.nodes[b]
+    if r.for_loops or node.dtype.kind != "f" or not node.shape or not r.is_number(b, 2):
+        return None
+    if isinstance(two.value, np.generic) and two.dtype != node.dtype:
+        return None
+    a = r.inputs(a)[0] if r.is_op(a, "abs") else a
+    return r.make("mul", a, a) if r.nodes[a].dtype == node.dtype else None
+
+
 
 
 @lowering("sigmoid")
