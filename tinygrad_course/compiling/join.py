@@ -142,7 +142,7 @@ class _Member:
 
 def _is_elementwise(node: GraphNode) -> bool:
     op = node.op
-    return op is not None and (op.ufunc is not None or op.name in ("reciprocal", "cast"))
+    return op is not None and (op.ufunc is not None or op.name in ("reciprocal", "cast", "where"))
 
 
 def _classes(graph: Graph, moments: Mapping[str, tuple[str, str]]) -> Iterator[list[_Member]]:
