@@ -31,6 +31,12 @@ OPTIMIZERS = [
     ("RMSprop", {"lr": 0.01}),
     ("RMSprop", {"lr": 0.01, "centered": True, "momentum": 0.5}),
     ("Adagrad", {"lr": 0.1, "lr_decay": 0.1}),
+    ("Adadelta", {"eps": 1e-3}),
+    ("Adamax", {"lr": 0.01}),
+    ("NAdam", {"lr": 0.01, "weight_decay": 0.1}),
+    ("RAdam", {"lr": 0.01}),
+    ("ASGD", {"lr": 0.1, "lambd": 0.1, "t0": 2}),
+    ("Rprop", {"lr": 0.01}),
 ]
 LAYERS: dict[str, Callable[[], nn.Module]] = {
     **{

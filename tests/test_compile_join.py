@@ -23,6 +23,11 @@ OPTIMIZERS: list[tuple[str, dict[str, Any]]] = [
     ("Adam", {}),
     ("Adam", {"amsgrad": True, "weight_decay": 0.01}),
     ("AdamW", {}),
+    ("Adadelta", {}),
+    ("Adamax", {"weight_decay": 0.01}),
+    ("RAdam", {}),
+    ("ASGD", {"t0": 1}),
+    ("Rprop", {}),
 ]
 each = pytest.mark.parametrize(("kind", "options"), OPTIMIZERS)
 

@@ -57,6 +57,26 @@ def alike(a: Training, b: Training) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_a_number_that_is_trained_goes_on_from_call_to_call(backend: str) -> None:
+    w = tc.tensor(4.0, dtype=tc.float64, requires_grad=True)
+    optimizer = optim.SGD([w], lr=0.25)
+
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        J = ((w * x) ** 2).sum()
+        J.backward()
+        optimizer.step()
+        return J
+
+    fast = tc.compile(step, backend=backend)
+    for _ in range(3):
+        w.data = np.array(4.0)
+        # J = w², dw = 2 w: w is halved in each step.
+        assert fast.map(np.ones((4, 1))).tolist() == [16.0, 4.0, 1.0, 0.25]
+        assert w.item() == 0.25
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(
     ("make", "options"),
     [
@@ -65,6 +85,9 @@ def alike(a: Training, b: Training) -> None:
         (optim.Adam, {}),
         (optim.AdamW, {"weight_decay": 0.1}),
         (optim.RMSprop, {}),
+        (optim.NAdam, {}),
+        (optim.RAdam, {}),
+        (optim.Rprop, {}),
     ],
 )
 def test_map_is_eager_steps_one_after_another(make: Any, options: Any, backend: str) -> None:

@@ -59,6 +59,12 @@ OPTIMIZERS: list[tuple[str, dict[str, Any]]] = [
     ("AdamW", {"lr": 0.01}),
     ("RMSprop", {"lr": 0.01, "centered": True, "momentum": 0.5}),
     ("Adagrad", {"lr": 0.1, "lr_decay": 0.1}),
+    ("Adadelta", {"eps": 1e-3}),
+    ("Adamax", {"lr": 0.01}),
+    ("NAdam", {"lr": 0.01}),
+    ("RAdam", {"lr": 0.01, "weight_decay": 0.1}),
+    ("ASGD", {"lr": 0.1, "t0": 3}),
+    ("Rprop", {"lr": 0.01}),
 ]
 
 
@@ -96,6 +102,8 @@ def trainings(dtype: Any, chosen: slice) -> tuple[list[Any], Callable[..., Any]]
         (np.float64, 1e-12, slice(0, 2)),
         (np.float64, 1e-12, slice(2, 4)),
         (np.float64, 1e-12, slice(4, 6)),
+        (np.float64, 1e-12, slice(6, 9)),
+        (np.float64, 1e-12, slice(9, 12)),
         (np.float32, 1e-5, slice(1, 3)),
     ],
 )

@@ -522,7 +522,8 @@ LOSSES = [
 ]  # fmt: skip
 REST = [
     tc.autograd.grad, tc.autograd.backward, tc.gradcheck, tc.gradgradcheck, tc.check_gradients,
-    optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop, optim.Adagrad, TensorDataset, DataLoader,
+    optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop, optim.Adagrad, optim.Adadelta, optim.Adamax,
+    optim.NAdam, optim.RAdam, optim.ASGD, optim.Rprop, TensorDataset, DataLoader,
     train_test_split, nn.Linear(1, 1).load_state_dict, sgd().load_state_dict,
 ]  # fmt: skip
 

@@ -49,6 +49,21 @@ OPTIMIZERS = {
     ),
     "adam_without_momentum": (optim.Adam, {"betas": (0.0, 0.9)}),
     "adamw": (optim.AdamW, {}),
+    "adadelta": (optim.Adadelta, {}),
+    "adadelta_all": (optim.Adadelta, {"rho": 0.8, "weight_decay": 0.1, "maximize": True}),
+    "adamax": (optim.Adamax, {}),
+    "adamax_all": (optim.Adamax, {"betas": (0.8, 0.9), "weight_decay": 0.1, "maximize": True}),
+    "nadam": (optim.NAdam, {}),
+    "nadam_all": (
+        optim.NAdam,
+        {"weight_decay": 0.1, "momentum_decay": 0.1, "decoupled_weight_decay": True},
+    ),
+    "radam": (optim.RAdam, {}),
+    "radam_all": (optim.RAdam, {"betas": (0.8, 0.7), "weight_decay": 0.1, "maximize": True}),
+    "asgd": (optim.ASGD, {}),
+    "asgd_all": (optim.ASGD, {"lambd": 0.1, "alpha": 0.5, "t0": 5, "weight_decay": 0.1}),
+    "rprop": (optim.Rprop, {}),
+    "rprop_all": (optim.Rprop, {"etas": (0.4, 1.3), "step_sizes": (0.01, 0.1), "maximize": True}),
     "adamw_all": (optim.AdamW, {"weight_decay": 0.3, "amsgrad": True, "maximize": True}),
 }
 

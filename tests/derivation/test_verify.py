@@ -137,6 +137,12 @@ def test_float32_is_compared_in_float64():
         lambda p: optim.AdamW(p, lr=0.01),
         lambda p: optim.RMSprop(p, lr=0.01),
         lambda p: optim.Adagrad(p, lr=0.01),
+        lambda p: optim.Adadelta(p),
+        lambda p: optim.Adamax(p, lr=0.01),
+        lambda p: optim.NAdam(p, lr=0.01),
+        lambda p: optim.RAdam(p, lr=0.01),
+        lambda p: optim.ASGD(p, lr=0.01),
+        lambda p: optim.Rprop(p, lr=0.01),
     ],
 )
 def test_every_optimizer(made):

@@ -14,6 +14,8 @@ import torch
 from torch.optim import lr_scheduler
 
 STEPS = 25
+# So many steps of each optimizer; the first ten are kept, and each tenth after them.
+LONG = 100
 START = ([1.0, -2.0, 0.5, 3.0], [-0.75])
 
 OPTIMIZERS = {
@@ -42,6 +44,44 @@ OPTIMIZERS = {
         "Adagrad",
         {"lr": 0.5, "lr_decay": 0.1, "weight_decay": 0.1, "initial_accumulator_value": 0.3},
     ),
+    "adagrad_maximize": ("Adagrad", {"lr": 0.05, "maximize": True}),
+    "adadelta": ("Adadelta", {}),
+    "adadelta_all": ("Adadelta", {"lr": 0.5, "rho": 0.6, "eps": 1e-2, "weight_decay": 0.1}),
+    "adadelta_maximize": ("Adadelta", {"lr": 0.3, "eps": 1e-3, "maximize": True}),
+    "adamax": ("Adamax", {"lr": 0.1}),
+    "adamax_all": (
+        "Adamax",
+        {"lr": 0.1, "betas": (0.8, 0.9), "eps": 1e-3, "weight_decay": 0.1},
+    ),
+    "adamax_maximize": ("Adamax", {"lr": 0.02, "maximize": True}),
+    "nadam": ("NAdam", {"lr": 0.1}),
+    "nadam_all": (
+        "NAdam",
+        {"lr": 0.1, "betas": (0.8, 0.9), "momentum_decay": 0.1, "weight_decay": 0.1, "eps": 1e-3},
+    ),
+    "nadam_decoupled": (
+        "NAdam",
+        {"lr": 0.05, "weight_decay": 0.3, "decoupled_weight_decay": True},
+    ),
+    "nadam_maximize": ("NAdam", {"lr": 0.02, "maximize": True}),
+    "radam": ("RAdam", {"lr": 0.1}),
+    "radam_short": ("RAdam", {"lr": 0.1, "betas": (0.8, 0.7), "weight_decay": 0.1, "eps": 1e-3}),
+    # The rectification begins at a step that is 6 by default, later for a short average.
+    "radam_late": ("RAdam", {"lr": 0.05, "betas": (0.9, 0.68)}),
+    "radam_decoupled": (
+        "RAdam",
+        {"lr": 0.05, "weight_decay": 0.3, "decoupled_weight_decay": True},
+    ),
+    "radam_maximize": ("RAdam", {"lr": 0.02, "maximize": True}),
+    "asgd": ("ASGD", {"lr": 0.1}),
+    "asgd_all": (
+        "ASGD",
+        {"lr": 0.2, "lambd": 0.1, "alpha": 0.5, "t0": 10.0, "weight_decay": 0.1},
+    ),
+    "asgd_maximize": ("ASGD", {"lr": 0.01, "t0": 0.0, "maximize": True}),
+    "rprop": ("Rprop", {"lr": 0.1}),
+    "rprop_all": ("Rprop", {"lr": 0.5, "etas": (0.3, 1.5), "step_sizes": (0.05, 0.6)}),
+    "rprop_maximize": ("Rprop", {"lr": 0.01, "step_sizes": (1e-3, 0.1), "maximize": True}),
 }
 
 SCHEDULERS = {
@@ -75,14 +115,17 @@ def gradient(p: list[float], t: int, place: int) -> list[float]:
 
 
 def trajectory(name: str, options: dict, dtype: torch.dtype) -> list[list[float]]:
+    # What an optimizer keeps beside its moments (NAdam's product) has this dtype too.
+    torch.set_default_dtype(dtype)
     params = [torch.tensor(values, dtype=dtype, requires_grad=True) for values in START]
     optimizer = getattr(torch.optim, name)(params, **options)
     path = []
-    for t in range(STEPS):
+    for t in range(LONG):
         for place, p in enumerate(params):
             p.grad = torch.tensor(gradient(p.tolist(), t, place), dtype=dtype)
         optimizer.step()
-        path.append([x for p in params for x in p.tolist()])
+        if t < 10 or t % 10 == 9:
+            path.append([x for p in params for x in p.tolist()])
     return path
 
 
@@ -136,19 +179,21 @@ def clipped(kind: float, largest: float) -> dict:
 
 
 def main() -> None:
+    optimizers = {
+        key: {
+            "name": name,
+            "options": options,
+            "path": trajectory(name, options, torch.float64),
+            "last32": trajectory(name, options, torch.float32)[-1],
+        }
+        for key, (name, options) in OPTIMIZERS.items()
+    }
+    torch.set_default_dtype(torch.float32)
     golden = {
         "torch": torch.__version__,
         "start": START,
         "metrics": METRICS,
-        "optimizers": {
-            key: {
-                "name": name,
-                "options": options,
-                "path": trajectory(name, options, torch.float64),
-                "last32": trajectory(name, options, torch.float32)[-1],
-            }
-            for key, (name, options) in OPTIMIZERS.items()
-        },
+        "optimizers": optimizers,
         "schedulers": {k: {"made": v, "rates": rates(v)} for k, v in SCHEDULERS.items()},
         "resumed": {
             k: {"made": v[0], "rates": resumed(*v[0])} for k, v in SCHEDULERS.items() if len(v) == 1

@@ -57,14 +57,15 @@ def advance(params: list[tc.Tensor], optimizer: optim.Optimizer, times: range) -
 
 @pytest.mark.parametrize("key", RUNS)
 def test_trajectory_equals_pytorch(key: str) -> None:
-    path = advance(*build(key), range(25))
-    np.testing.assert_allclose(path, RUNS[key]["path"], rtol=1e-11, atol=1e-12)
+    path = advance(*build(key), range(100))
+    kept = path[:10] + path[19::10]  # as in make_golden.py
+    np.testing.assert_allclose(kept, RUNS[key]["path"], rtol=1e-10, atol=1e-11)
 
 
 @pytest.mark.parametrize("key", RUNS)
 def test_float32_stays_float32_and_near_pytorch(key: str) -> None:
     params, optimizer = build(key, np.float32)
-    path = advance(params, optimizer, range(25))
+    path = advance(params, optimizer, range(100))
     assert [p.dtype for p in params] == [np.float32] * 2
     for entry in optimizer.state.values():
         assert all(v.dtype == np.float32 for k, v in entry.items() if k != "step")

@@ -10,7 +10,7 @@ import pytest
 import tinygrad_course as tc
 from tinygrad_course import nn, optim
 from tinygrad_course.errors import AnomalyError, ArgumentError, TraceError
-from tinygrad_course.train import fit
+from tinygrad_course.train import Callback, fit
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(50, 3))
@@ -107,3 +107,23 @@ def test_a_loss_that_becomes_nan_leaves_what_the_eager_step_leaves() -> None:
     for k, entry in state["state"].items():
         assert again["state"][k]["step"] == entry["step"] == 100
         np.testing.assert_allclose(again["state"][k]["exp_avg"], entry["exp_avg"], atol=1e-10)
+
+
+@pytest.mark.parametrize("kind", [optim.Rprop, optim.NAdam])
+def test_going_back_to_the_start_finds_the_first_moments(kind: Any) -> None:
+    """Those of some optimizers do not start from zero."""
+
+    class Watching(Callback):
+        def on_batch_end(self, batch: int, loss: float) -> None:
+            pass
+
+    def run(compile: bool) -> Any:
+        model = network().double()
+        y = Y.copy()
+        y[45] = np.nan
+        with pytest.raises(AnomalyError, match="batch 5 of 5"):
+            fit(model, X, y, loss="mse", optimizer=kind(model.parameters(), lr=0.03), batch_size=10,
+                shuffle=False, compile=compile, callbacks=Watching())  # fmt: skip
+        return model
+
+    alike(run(False), run(True))

@@ -55,6 +55,8 @@ CASES: dict[str, dict[str, Any]] = {
     "adamw_amsgrad": dict(optimizer=lambda p: optim.AdamW(p, 0.01, amsgrad=True)),
     "rmsprop": dict(optimizer=lambda p: optim.RMSprop(p, 0.01, centered=True, momentum=0.5)),
     "adagrad": dict(optimizer="adagrad", lr=0.1),
+    "nadam": dict(optimizer="nadam", lr=0.01),
+    "rprop": dict(optimizer=lambda p: optim.Rprop(p, 0.01)),
     "cosine": dict(optimizer="adam", scheduler=lambda o: schedule.CosineAnnealingLR(o, 5)),
     "plateau": dict(
         optimizer="adam",

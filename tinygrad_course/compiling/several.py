@@ -111,7 +111,7 @@ def _compiled(
         given = [np.ascontiguousarray(array) for array in arrays]
         for x in states:
             values = anew.get(x)
-            given.append(np.full(count, x._data) if values is None else values)
+            given.append(x._data.reshape(1).copy() if values is None else values)
         entry(program.table, count, *given, *[r.reshape(-1) for r in results])
 
     return run
@@ -137,7 +137,9 @@ def loop_around(program: Any) -> str:
     lines = []
     for i in program.numbers:
         parameters.append(f"{program.names[i]}_all")
-        lines.append(f"{program.memory_of(i)}[0] = {parameters[-1]}[k]")
+        # What is not read anew is there already, and may be what the call before left.
+        lines.append(f"if k < {parameters[-1]}.size:")
+        lines.append(f"    {program.memory_of(i)}[0] = {parameters[-1]}[k]")
     for name, given, _ in program.loops:
         passed = "".join(f", {program.names[i]}_all[k]" for i in given)
         lines.append(f"{name}(table{passed})")

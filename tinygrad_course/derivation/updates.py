@@ -39,6 +39,7 @@ NAMES = {
     "alpha": "beta",
 }
 SETUP = {"gradient descent with momentum": "initialize_velocity"}
+RATE = ["learning_rate"]
 # What corrects a moving average for its start at 0.
 _CORRECTION = re.compile(r"1 - \w+ \*\* t")
 
@@ -105,13 +106,13 @@ def update_of(optimizer: Any) -> Update:
     arguments = list(inspect.signature(type(made).update).parameters)[4 + len(used) :]
     values = dict(zip(arguments, made._options(group), strict=False))
     numbers.update((k, float(x)) for k, x in values.items() if type(x) is not bool and x)
-    traced = _Trace(type(made).update, used, numbers, values)
+    traced = _Trace(type(made), used, numbers, values)
     moments = {}
     for moment in filter(None, used):
-        first = made._first(moment, np.zeros(1), group)[0]
+        first = float(np.ravel(made._first(moment, np.zeros(1), group))[0])
         name = traced.names[moment]
-        filled = f"np.full_like(W, {layout.number(float(first))})"
-        moments[name] = filled if first else "np.zeros_like(W)"
+        filled = f"np.full_like(W, {layout.number(first)})" if first else "np.zeros_like(W)"
+        moments[name] = layout.number(first) if moment in made.single else filled
     statements = tuple(traced.statements())
     read = {node.id for s in statements for node in ast.walk(s.value) if isinstance(node, ast.Name)}
     options = {traced.names[k]: x for k, x in numbers.items() if traced.names[k] in read}
@@ -160,14 +161,14 @@ class _Trace:
     """An optimizer's formula, run once on tensors.
 
     Args:
-        formula: ``update(p, g, lr, t, *moments, *options)``.
+        kind: an optimizer with ``update(p, g, lr, t, *moments, *options)``.
         used: the moments, None for those not in use.
         numbers: the learning rate and the options that are numbers.
         values: all options.
     """
 
     def __init__(
-        self, formula: Any, used: Sequence[str | None], numbers: dict[str, float], values: Any
+        self, kind: Any, used: Sequence[str | None], numbers: dict[str, float], values: Any
     ) -> None:
         self.names: dict[str, str] = {}
         for name in (*filter(None, used), *numbers):
@@ -179,7 +180,10 @@ class _Trace:
         draw = np.random.default_rng(0).uniform
         p, g = (_leaf(name, draw(0.4, 0.8, (2, 3))) for name in ("W", "dW"))
         states = {
-            name: _leaf(self.names[name], draw(0.4, 0.8, (2, 3))) for name in filter(None, used)
+            name: _leaf(
+                self.names[name], np.array(draw(0.4, 0.8, () if name in kind.single else (2, 3)))
+            )
+            for name in filter(None, used)
         }
         given = {name: _leaf(self.names[name], np.array(x)) for name, x in numbers.items()}
         token = recording.set(RECORD_ALL)
@@ -187,7 +191,7 @@ class _Trace:
             new = {"W": p.clone(), **{self.names[m]: x.clone() for m, x in states.items()}}
             moments = [m and new[self.names[m]] for m in used]
             options = [given.get(name, value) for name, value in values.items()]
-            formula(new["W"], g, given["lr"], _leaf("t", np.array(2.0)), *moments, *options)
+            kind.update(new["W"], g, given["lr"], _leaf("t", np.array(2.0)), *moments, *options)
         finally:
             recording.reset(token)
         for name, tensor in new.items():
@@ -349,10 +353,11 @@ def training_loop(
         step: statements that compute the cost and ``grads``.
         cost: the name of the cost.
     """
-    rate = layout.number(rule.options["learning_rate"])
-    arguments = [*data, "parameters", *numbers, f"learning_rate={rate}", "num_iterations=1000"]
+    # Rprop's rate is where its step sizes start, and nothing that a step reads.
+    rates = [f"learning_rate={layout.number(x)}" for k, x in rule.options.items() if k in RATE]
+    arguments = [*data, "parameters", *numbers, *rates, "num_iterations=1000"]
     kept = ", ".join(["parameters", *rule.moments])
-    called = ["parameters", "grads", *rule.arguments, "learning_rate"]
+    called = ["parameters", "grads", *rule.arguments, *(RATE if rates else [])]
     first = [f"{', '.join(rule.moments)} = {rule.setup}(parameters)"] if rule.moments else []
     steps = "t in range(1, num_iterations + 1)" if rule.counts else "_ in range(num_iterations)"
     inside = [

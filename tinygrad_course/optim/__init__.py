@@ -1,6 +1,7 @@
 """Optimizers, gradient clipping and learning-rate schedules.
 
-From simple to complex: `SGD`, then `Adagrad`, `RMSprop`, `Adam`, `AdamW`.
+From simple to complex: `SGD`, `ASGD` and `Rprop`; `Adagrad`, `RMSprop` and `Adadelta`; `Adam`,
+`AdamW`, `Adamax`, `NAdam` and `RAdam`.
 
 Example:
     >>> import tinygrad_course as tc
@@ -17,18 +18,27 @@ Example:
 """
 
 from tinygrad_course.optim import lr_scheduler
-from tinygrad_course.optim.adaptive import Adagrad, Adam, AdamW, RMSprop
+from tinygrad_course.optim.adam_variants import Adamax, NAdam, RAdam
+from tinygrad_course.optim.adaptive import Adadelta, Adagrad, Adam, AdamW, RMSprop
+from tinygrad_course.optim.averaged import ASGD
 from tinygrad_course.optim.clip import clip_grad_norm_, clip_grad_value_
 from tinygrad_course.optim.optimizer import Optimizer
+from tinygrad_course.optim.rprop import Rprop
 from tinygrad_course.optim.sgd import SGD
 
 __all__ = [
+    "ASGD",
     "SGD",
+    "Adadelta",
     "Adagrad",
     "Adam",
     "AdamW",
+    "Adamax",
+    "NAdam",
     "Optimizer",
+    "RAdam",
     "RMSprop",
+    "Rprop",
     "clip_grad_norm_",
     "clip_grad_value_",
     "lr_scheduler",

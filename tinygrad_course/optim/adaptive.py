@@ -1,9 +1,10 @@
 """Optimizers that give every weight a step size of its own, from simple to complex.
 
 Adagrad divides by the root of the sum of all squared gradients, RMSprop by that of their moving
-average; Adam adds a moving average of the gradient itself, and AdamW decays the weights apart from
-it. In all formulas g is the gradient, t counts the steps from 1, ε keeps the divisor from zero, and
-weight decay λ first replaces g by g + λ p (AdamW excepted).
+average, Adadelta scales by the steps before as well; Adam adds a moving average of the gradient
+itself, and AdamW decays the weights apart from it. In all formulas g is the gradient, t counts the
+steps from 1, ε keeps the divisor from zero, and weight decay λ first replaces g by g + λ p (AdamW
+excepted).
 """
 
 from __future__ import annotations
@@ -12,11 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_course.errors import ArgumentError
+from .checks import checked_betas, checked_number
+from .optimizer import FRESH, Group, Optimizer, Work, directed, like
 
-from .optimizer import FRESH, Group, Optimizer, Work, checked_number, directed, like
-
-__all__ = ["Adagrad", "Adam", "AdamW", "RMSprop"]
+__all__ = ["Adadelta", "Adagrad", "Adam", "AdamW", "RMSprop"]
 
 
 class Adagrad(Optimizer):
@@ -35,6 +35,7 @@ class Adagrad(Optimizer):
         initial_accumulator_value: what s starts from, >= 0.
         eps: ε >= 0.
         maximize: go up the gradient instead of down.
+        others: see `Optimizer`.
 
     Raises:
         ArgumentError, DtypeError, GraphError: see `Optimizer`.
@@ -66,6 +67,7 @@ class Adagrad(Optimizer):
         eps: float = 1e-10,
         *,
         maximize: bool = False,
+        **others: Any,
     ) -> None:
         """Check the options and the parameters."""
         options = {
@@ -76,7 +78,7 @@ class Adagrad(Optimizer):
             "eps": eps,
             "maximize": maximize,
         }
-        super().__init__(params, options)
+        super().__init__(params, options, others)
 
     @staticmethod
     def update(
@@ -136,6 +138,7 @@ class RMSprop(Optimizer):
         momentum: μ >= 0.
         centered: divide by an estimate of the standard deviation.
         maximize: go up the gradient instead of down.
+        others: see `Optimizer`.
 
     Raises:
         ArgumentError, DtypeError, GraphError: see `Optimizer`.
@@ -168,6 +171,7 @@ class RMSprop(Optimizer):
         centered: bool = False,
         *,
         maximize: bool = False,
+        **others: Any,
     ) -> None:
         """Check the options and the parameters."""
         options = {
@@ -179,7 +183,7 @@ class RMSprop(Optimizer):
             "centered": centered,
             "maximize": maximize,
         }
-        super().__init__(params, options)
+        super().__init__(params, options, others)
 
     @staticmethod
     def update(
@@ -237,6 +241,103 @@ class RMSprop(Optimizer):
         )
 
 
+class Adadelta(Optimizer):
+    """Steps as large as those before, in relation to the gradients before: no rate need be chosen.
+
+    The formula::
+
+        s ← ρ s + (1 − ρ) g²
+        Δ = √(d + ε) / √(s + ε) · g
+        d ← ρ d + (1 − ρ) Δ²
+        p ← p − α Δ
+
+    Args:
+        params: leaf tensors that require grad, or groups of them; see `Optimizer`.
+        lr: the factor α >= 0.
+        rho: the smoothing ρ, 0 <= ρ < 1.
+        eps: ε >= 0.
+        weight_decay: λ >= 0.
+        maximize: go up the gradient instead of down.
+        others: see `Optimizer`.
+
+    Raises:
+        ArgumentError, DtypeError, GraphError: see `Optimizer`.
+
+    Source: Zeiler, "ADADELTA: An Adaptive Learning Rate Method", 2012, in the form of
+    `torch.optim.Adadelta`.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import optim
+        >>> w = tc.tensor([1.0, -2.0], requires_grad=True)
+        >>> optimizer = optim.Adadelta([w], rho=0.75, eps=1.0)
+        >>> w.grad = tc.tensor([0.0, -16.0])
+        >>> optimizer.step()  # Δ = −16 / √(0.25 · 256 + 1)
+        >>> [round(x, 4) for x in w.tolist()]
+        [1.0, -0.0154]
+    """
+
+    elementwise = True
+    moments = ("square_avg", "acc_delta")
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1.0,
+        rho: float = 0.9,
+        eps: float = 1e-6,
+        weight_decay: float = 0,
+        *,
+        maximize: bool = False,
+        **others: Any,
+    ) -> None:
+        """Check the options and the parameters."""
+        options = {
+            "lr": lr,
+            "rho": rho,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "maximize": maximize,
+        }
+        super().__init__(params, options, others)
+
+    @staticmethod
+    def update(
+        p: Any,
+        g: Any,
+        lr: Any,
+        t: Any,
+        s: Any,
+        d: Any,
+        rho: float,
+        eps: float,
+        weight_decay: float,
+        maximize: bool,
+        work: Work = FRESH,
+    ) -> None:
+        """Change `p` and the averages `s` and `d` in place."""
+        w, _ = work
+        g = directed(g, p, weight_decay, maximize, work)
+        s *= rho
+        s += np.multiply(1 - rho, np.multiply(g, g, out=w), out=w)
+        root = np.sqrt(np.add(d, eps, out=w), out=w)
+        step = np.multiply(np.divide(root, np.sqrt(s + eps), out=w), g, out=w)
+        d *= rho
+        d += (1 - rho) * (step * step)
+        p -= np.multiply(like(lr, p), step, out=w)
+
+    def _check(self, group: Group) -> None:
+        for name in ("eps", "weight_decay"):
+            checked_number("Adadelta", name, group[name], least=0)
+        checked_number("Adadelta", "rho", group["rho"], least=0, below=1)
+
+    def _used(self, group: Group) -> tuple[str | None, ...]:
+        return ("square_avg", "acc_delta")
+
+    def _options(self, group: Group) -> tuple[Any, ...]:
+        return (group["rho"], group["eps"], group["weight_decay"], group["maximize"])
+
+
 class Adam(Optimizer):
     """Adaptive moments: averages of the gradient and of its square, both corrected for their start.
 
@@ -254,6 +355,7 @@ class Adam(Optimizer):
         weight_decay: λ >= 0, added to the gradient as λ p.
         amsgrad: use AMSGrad.
         maximize: go up the gradient instead of down.
+        others: see `Optimizer`.
 
     Raises:
         ArgumentError, DtypeError, GraphError: see `Optimizer`.
@@ -285,6 +387,7 @@ class Adam(Optimizer):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        **others: Any,
     ) -> None:
         """Check the options and the parameters."""
         options = {
@@ -295,7 +398,7 @@ class Adam(Optimizer):
             "amsgrad": amsgrad,
             "maximize": maximize,
         }
-        super().__init__(params, options)
+        super().__init__(params, options, others)
 
     @staticmethod
     def update(
@@ -331,13 +434,7 @@ class Adam(Optimizer):
         who = type(self).__name__
         checked_number(who, "eps", group["eps"], least=0)
         checked_number(who, "weight_decay", group["weight_decay"], least=0)
-        betas = group["betas"]
-        if not isinstance(betas, tuple | list) or len(betas) != 2:
-            raise ArgumentError(
-                f"{who}: got betas={betas!r}, expected two numbers. Pass for example (0.9, 0.999)."
-            )
-        for i, beta in enumerate(betas):
-            checked_number(who, f"betas[{i}]", beta, least=0, below=1)
+        checked_betas(who, group["betas"])
 
     def _used(self, group: Group) -> tuple[str | None, ...]:
         return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq" if group["amsgrad"] else None)
@@ -362,6 +459,7 @@ class AdamW(Adam):
         weight_decay: λ >= 0.
         amsgrad: use AMSGrad.
         maximize: go up the gradient instead of down.
+        others: see `Optimizer`.
 
     Raises:
         ArgumentError, DtypeError, GraphError: see `Optimizer`.
@@ -390,9 +488,10 @@ class AdamW(Adam):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        **others: Any,
     ) -> None:
         """Check the options and the parameters."""
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, **others)
 
     @staticmethod
     def update(

@@ -18,7 +18,7 @@ from tinygrad_course.inplace import stamp
 from tinygrad_course.node import RECORD_ALL, recording
 from tinygrad_course.tensor import Tensor, default_dtype, wrap
 
-from .optimizer import checked_number
+from .checks import checked_number
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_"]
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from tinygrad_course.errors import ArgumentError, DtypeError, StateDictError
 
-from .optimizer import Group, Optimizer, checked_number
+from .checks import checked_number
+from .optimizer import Group, Optimizer
 
 __all__ = [
     "CosineAnnealingLR",

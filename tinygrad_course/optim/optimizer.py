@@ -8,14 +8,13 @@ update becomes part of the graph. Nothing here knows how gradients are computed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 
-from tinygrad_course.errors import ArgumentError, DtypeError, GraphError, ShapeError, StateDictError
+from tinygrad_course.errors import ArgumentError, DtypeError, ShapeError, StateDictError
 from tinygrad_course.inplace import assign, assignments, give
 from tinygrad_course.journal import active
 from tinygrad_course.modes import enable_grad
@@ -24,6 +23,7 @@ from tinygrad_course.ops.elementwise import cast
 from tinygrad_course.tensor import Tensor, apply, note_same, wrap
 
 from .arrays import SMALL, Joined
+from .checks import called, checked_number, checked_parameters, groups_of, refuse_unknown
 
 __all__ = ["FRESH", "Group", "Optimizer", "Work", "assignments", "directed", "like"]
 
@@ -61,6 +61,8 @@ class Optimizer:
         params: an iterable of leaf tensors that require grad, of ``(name, tensor)`` pairs, or of
             groups ``{"params": ..., "lr": ...}`` with options of their own.
         defaults: the options of groups that do not give them.
+        others: further keyword arguments of PyTorch's, such as ``foreach`` and ``fused``, by which
+            it chooses among implementations: they are accepted and change nothing.
 
     Attributes:
         param_groups: a list of dictionaries: ``params`` and the options, which may be changed
@@ -96,12 +98,18 @@ class Optimizer:
     update: ClassVar[Callable[..., None]]
     #: Every name a moment may have in `state`.
     moments: ClassVar[tuple[str, ...]] = ()
+    #: Those that are one number for each parameter, not one for each element.
+    single: ClassVar[tuple[str, ...]] = ()
     #: True when `update` treats every element by itself, so that small arrays may be joined, and
     #: takes ``work=(a, b)``, two arrays for intermediate results (None: make fresh ones).
     elementwise: ClassVar[bool] = False
 
-    def __init__(self, params: Any, defaults: Mapping[str, Any]) -> None:
+    def __init__(
+        self, params: Any, defaults: Mapping[str, Any], others: Mapping[str, Any] | None = None
+    ) -> None:
         """Check the parameters and put them in groups."""
+        if others:
+            refuse_unknown(type(self).__name__, others, defaults)
         self.defaults = dict(defaults)
         self.state: dict[Tensor, dict[str, Any]] = {}
         self.param_groups: list[Group] = []
@@ -110,7 +118,7 @@ class Optimizer:
         self._work: dict[tuple[int, ...], Work] = {}
         # All moments share one write stamp, so that a step stamps them at once.
         self._memory = [0]
-        for group in self._groups_of(params):
+        for group in groups_of(type(self).__name__, params):
             self.add_param_group(group)
 
     # --- what a subclass says ---------------------------------------------------------------
@@ -201,7 +209,8 @@ class Optimizer:
                 f"{who}: got {param_group!r:.60} as a parameter group, expected a dictionary with "
                 'the key "params". Write {"params": model.parameters(), "lr": 0.1}.'
             )
-        params, names = self._checked(param_group["params"])
+        taken = {id(p) for group in self.param_groups for p in group["params"]}
+        params, names = checked_parameters(who, param_group["params"], taken)
         group: Group = {"params": params}
         unknown = sorted(set(param_group) - {"params", "initial_lr", *self.defaults})
         if unknown:
@@ -347,6 +356,15 @@ class Optimizer:
                 entry[name] = self._moment(self._first(name, p._data, group))
         return entry
 
+    def _restart(self, p: Tensor) -> None:
+        """Give the state of `p` the values that it started from, in its arrays."""
+        group = next(g for g in self.param_groups if any(q is p for q in g["params"]))
+        entry = self.state[p]
+        for name, moment in entry.items():
+            if name != "step":
+                moment._data[...] = self._first(name, p._data, group)
+        entry["step"] = 0
+
     def _moment(self, array: Any) -> Tensor:
         made = wrap(array)
         made._memory = self._memory
@@ -453,84 +471,16 @@ class Optimizer:
 
     # --- checks -----------------------------------------------------------------------------
 
-    def _groups_of(self, params: Any) -> list[Mapping[str, Any]]:
-        who = type(self).__name__
-        if isinstance(params, Tensor):
-            raise DtypeError(
-                f"{who}: got one tensor, expected an iterable of tensors. Put it in a list: [w]."
-            )
-        if isinstance(params, Mapping) or not isinstance(params, Iterable):
-            raise DtypeError(
-                f"{who}: got a {type(params).__name__} as parameters, expected an iterable of "
-                "tensors or of groups. Pass model.parameters()."
-            )
-        _refuse_set(who, params)
-        listed = list(params)
-        if not listed:
-            raise ArgumentError(
-                f"{who}: got no parameters, expected at least one. A generator such as "
-                "model.parameters() is used up after one pass; or the model has none."
-            )
-        if isinstance(listed[0], Mapping):
-            return listed
-        return [{"params": listed}]
-
-    def _checked(self, params: Any) -> tuple[list[Tensor], list[str]]:
-        """Return the tensors of a group, each usable as a parameter, and their names if given."""
-        who = type(self).__name__
-        _refuse_set(who, params)
-        listed = [params] if isinstance(params, Tensor) else list(params)
-        if not listed:
-            raise ArgumentError(f"{who}: got a parameter group without parameters. Leave it out.")
-        pairs = [p for p in listed if isinstance(p, tuple) and len(p) == 2]
-        if pairs and len(pairs) != len(listed):
-            raise DtypeError(
-                f"{who}: got tensors with and without names, expected one kind. Pass "
-                "model.parameters(), or model.named_parameters()."
-            )
-        names = [str(name) for name, _ in pairs]
-        tensors = [p for _, p in pairs] if pairs else listed
-        seen = {id(p) for group in self.param_groups for p in group["params"]}
-        for i, p in enumerate(tensors):
-            if not isinstance(p, Tensor):
-                raise DtypeError(
-                    f"{who}: got a {type(p).__name__} as parameter {i}, expected a tensor. "
-                    "Make it one: tc.tensor(data, requires_grad=True)."
-                )
-            what = f"{who}: parameter {i}{_called(p)} of shape {p.shape}"
-            if not p.is_leaf:
-                raise GraphError(
-                    f"{what} was computed by {p._node and p._node.op.name!r}, expected a leaf: "
-                    "changing it would not change what it was computed from. Pass the leaves, or "
-                    "p.detach().requires_grad_()."
-                )
-            if not p._requires_grad:
-                raise GraphError(
-                    f"{what} does not require grad, so it would never change. "
-                    "Leave it out, or call p.requires_grad_()."
-                )
-            if not p._data.flags.writeable:
-                raise ArgumentError(
-                    f"{what} has read-only memory, which cannot be updated. Pass p.clone()."
-                )
-            if id(p) in seen:
-                raise ArgumentError(
-                    f"{what} is given twice, so it would be updated twice. "
-                    "Give each parameter once, in one group."
-                )
-            seen.add(id(p))
-        return tensors, names
-
     def _refuse_gradient(self, p: Tensor) -> None:
         """Raise when ``p.grad`` is no tensor of the parameter's shape."""
         if not isinstance(p.grad, Tensor):
             raise DtypeError(
-                f"{type(self).__name__}.step: .grad of the parameter{_called(p)} is a "
+                f"{type(self).__name__}.step: .grad of the parameter{called(p)} is a "
                 f"{type(p.grad).__name__}, expected a tensor. Write p.grad = tc.tensor(values)."
             )
         if p.grad.shape != p.shape:
             raise ShapeError(
-                f"{type(self).__name__}.step: the parameter{_called(p)} has shape {p.shape}, its "
+                f"{type(self).__name__}.step: the parameter{called(p)} has shape {p.shape}, its "
                 f".grad {p.grad.shape}; they must be equal. Set .grad to None and call backward() "
                 "anew."
             )
@@ -589,31 +539,13 @@ class Optimizer:
                 f"{who}: got the state {key!r} for parameter {number}, expected "
                 f"{list(self.moments) or 'none'}. It comes from another kind of optimizer."
             )
-        if array.shape != p.shape:
+        expected = () if key in self.single else p.shape
+        if array.shape != expected:
             raise StateDictError(
-                f"{who}: got {key!r} of shape {array.shape} for parameter {number}{_called(p)} of "
-                f"shape {p.shape}; they must be equal. Build the model as the saved one was."
+                f"{who}: got {key!r} of shape {array.shape} for parameter {number}{called(p)} of "
+                f"shape {p.shape}, expected {expected}. Build the model as the saved one was."
             )
         return self._moment(np.array(array, dtype=p.dtype))
-
-
-def checked_number(
-    who: str, name: str, value: Any, least: float | None = None, below: float | None = None
-) -> None:
-    """Raise unless `value` is a number with ``least <= value < below``."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
-        raise DtypeError(
-            f"{who}: got {name}={value!r} of type {type(value).__name__}, expected a number."
-        )
-    number = float(value)
-    low = least is not None and not number >= least
-    high = below is not None and not number < below
-    if low or high or number != number:
-        if below is None:
-            wanted = f"a number >= {least}"
-        else:
-            wanted = f"{least} <= {name} < {below}"
-        raise ArgumentError(f"{who}: got {name}={value!r}, expected {wanted}. Correct the value.")
 
 
 def _count_up(entries: list[dict[str, Any]]) -> None:
@@ -626,15 +558,3 @@ def _make_plain(entries: list[dict[str, Any]]) -> None:
     """Make the step counts of a recorded step plain numbers again."""
     for entry in entries:
         entry["step"] = int(entry["step"])
-
-
-def _refuse_set(who: str, params: Any) -> None:
-    if isinstance(params, set | frozenset):
-        raise DtypeError(
-            f"{who}: got a set of parameters, whose order changes from run to run; expected an "
-            "ordered collection, since state dicts number the parameters. Pass a list."
-        )
-
-
-def _called(p: Tensor) -> str:
-    return f" {p.name!r}" if p.name else ""

@@ -10,7 +10,8 @@ from tinygrad_course.errors import ArgumentError
 from tinygrad_course.tensor import Tensor
 
 from .arrays import SMALL
-from .optimizer import FRESH, Group, Optimizer, Work, checked_number, directed, like
+from .checks import checked_number
+from .optimizer import FRESH, Group, Optimizer, Work, directed, like
 
 __all__ = ["SGD"]
 
@@ -35,6 +36,7 @@ class SGD(Optimizer):
         weight_decay: λ >= 0.
         nesterov: look ahead along the momentum; needs momentum > 0 and dampening 0.
         maximize: go up the gradient instead of down.
+        others: see `Optimizer`.
 
     Raises:
         ArgumentError, DtypeError, GraphError: see `Optimizer`.
@@ -66,6 +68,7 @@ class SGD(Optimizer):
         nesterov: bool = False,
         *,
         maximize: bool = False,
+        **others: Any,
     ) -> None:
         """Check the options and the parameters."""
         options = {
@@ -76,7 +79,7 @@ class SGD(Optimizer):
             "nesterov": nesterov,
             "maximize": maximize,
         }
-        super().__init__(params, options)
+        super().__init__(params, options, others)
         self._rate: tuple[Any, Any, Any] = (None, None, None)
 
     @staticmethod

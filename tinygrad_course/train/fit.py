@@ -13,9 +13,22 @@ from typing import Any, NoReturn
 
 from tinygrad_course.compiling import BACKENDS
 from tinygrad_course.errors import AnomalyError, ArgumentError, DtypeError, GraphError
-from tinygrad_course.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from tinygrad_course.optim import (
+    ASGD,
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    NAdam,
+    Optimizer,
+    RAdam,
+    RMSprop,
+    Rprop,
+)
+from tinygrad_course.optim.checks import checked_number
 from tinygrad_course.optim.lr_scheduler import ReduceLROnPlateau
-from tinygrad_course.optim.optimizer import checked_number
 from tinygrad_course.random import Generator, default_generator
 from tinygrad_course.tensor import wrap
 
@@ -36,6 +49,12 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "rmsprop": RMSprop,
     "adam": Adam,
     "adamw": AdamW,
+    "adadelta": Adadelta,
+    "adamax": Adamax,
+    "nadam": NAdam,
+    "radam": RAdam,
+    "asgd": ASGD,
+    "rprop": Rprop,
 }
 
 
@@ -122,7 +141,8 @@ def fit(
         loss: "bce", "bce_with_logits", "cross_entropy", "nll", "mse", "l1", "huber"; a module such
             as `nn.BCELoss()`; or a function ``loss(prediction, target)``.
         optimizer: an `Optimizer`; or "sgd", "adagrad", "rmsprop", "adam" (the default), "adamw",
-            or a function of the parameters that returns one.
+            "adadelta", "adamax", "nadam", "radam", "asgd", "rprop"; or a function of the
+            parameters that returns one.
         lr: the learning rate of an optimizer given by name.
         epochs: how often to go through the data, in all: a resumed run does the rest.
         batch_size: examples per batch; None for all at once, in their order.

@@ -238,13 +238,10 @@ class _Kept:
         for x, array in self.arrays:
             np.copyto(x._data, array)
         for p, entry in optimizer.state.items():
-            before = self.entries.get(p)
-            if before is None:  # started since then
-                for x in entry.values():
-                    if isinstance(x, Tensor):
-                        x._data[...] = 0
-                before = {"step": 0}
-            entry["step"] = before["step"]
+            if p in self.entries:
+                entry["step"] = self.entries[p]["step"]
+            else:  # started since then
+                optimizer._restart(p)
         for generator, place in self.places:
             generator.set_state(place)
 
