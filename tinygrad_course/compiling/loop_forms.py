@@ -23,6 +23,7 @@ ARITHMETIC = {
     "minimum": "smaller({}, {})",
     "clip_between": "smaller(larger({}, {}), {})",
 }
+DIVISIONS = {"floor_divide": "{} // {}", "remainder": "{} % {}"}  # of integers
 COPIES = {"clone": "{}", "cast": "{}", "where": "{1} if {0} else {2}"}
 FILLED = {"zeros_like": "0", "ones_like": "1"}
 FUNCTIONS = {
@@ -87,6 +88,8 @@ def form(graph: Graph, node: GraphNode) -> tuple[str, list[Any]] | None:
         return (ASKED[name], [operands[0].dtype]) if operands[0].dtype in FLOATS else None
     if name in ARITHMETIC and dtype.kind != "b":
         return ARITHMETIC[name], same
+    if name in DIVISIONS and dtype.kind == "i" and _is_positive(operands[1]):
+        return DIVISIONS[name], same
     if dtype not in FLOATS:
         return None
     if name in FUNCTIONS:
@@ -110,6 +113,10 @@ def _common(operands: list[GraphNode]) -> Any:
         return np.result_type(*kinds)
     except OverflowError:
         return None
+
+
+def _is_positive(node: GraphNode) -> bool:
+    return node.role == "constant" and not node.shape and bool(node.value > 0)
 
 
 def _power(exponent: GraphNode) -> str:

@@ -95,8 +95,8 @@ def lower(graph: Graph, for_loops: bool = False) -> Graph:
     rules = {name: RULES[name] for name in _KEPT if name in RULES}
     r = _Lowerer(rules, exact_dtypes=True)
     r.for_loops = for_loops
-    if for_loops:
-        r.without = frozenset({"sum"})
+    # NumPy warns of the logarithm of 0, unless it is part of an operation that is quiet.
+    r.without = frozenset({"sum" if for_loops else "logsumexp"})
     new: dict[int, int] = {}
     for node in graph:
         r.role = node.role if node.op is not None else "forward"
@@ -232,12 +232,12 @@ def _mul(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int | None:
         if r.nodes[s].shape or not r.nodes[y].shape or not r.is_op(y, "mul"):
             continue
         for t, core in (r.inputs(y), r.inputs(y)[::-1]):
-            if not r.nodes[t].shape and r.nodes[core].shape:
+            # A Python number times a truth value would be float64.
+            if not r.nodes[t].shape and r.nodes[core].shape and r.nodes[t].dtype.kind == "f":
                 return r.make("mul", r.make("mul", s, t), core)  # type: ignore[no-any-return]
     return None
 
 
-# --- activations --------------------------------------------------------------------------------
 @lowering("pow")
 def _pow(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int | None:
     """x² and |x|² are products."""
@@ -251,6 +251,7 @@ def _pow(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int | None:
     return r.make("mul", a, a) if r.nodes[a].dtype == node.dtype else None
 
 
+# --- activations --------------------------------------------------------------------------------
 
 
 @lowering("sigmoid")
@@ -296,6 +297,22 @@ def _log_softmax(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
     low = _below_top(r, x[0], p["axis"])
     total = r.make("sum", r.make("exp", low), axis=p["axis"], keepdims=True)
     return r.make("sub", low, r.make("log", total))  # type: ignore[no-any-return]
+
+
+@lowering("logsumexp")
+def _logsumexp(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int | None:
+    """Log Σ exp(x − t) + t, with the largest t where it is finite, and 0 elsewhere."""
+    (i,) = x
+    if r.nodes[i].dtype.kind != "f" or not r.nodes[i].size:
+        return None
+    top = r.make("amax", i, axis=p["axis"], keepdims=True)
+    top = r.make("where", r.make("isfinite", top), top, r.like(0, i))
+    total = r.make("sum", r.make("exp", r.make("sub", i, top)), axis=p["axis"], keepdims=True)
+    y = r.make("add", r.make("log", total), top)
+    if p["keepdims"]:
+        return y  # type: ignore[no-any-return]
+    axis = p["axis"] if p["axis"] is not None else tuple(range(len(r.nodes[i].shape)))
+    return r.make("remove_axes", y, axis=axis if isinstance(axis, tuple) else (axis,))  # type: ignore[no-any-return]
 
 
 def _below_top(r: Any, x: int, axis: int) -> int:

@@ -469,6 +469,9 @@ def _common_choice(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int 
     common = Coefficient(1, c.powers)
     first = r.scaled(Coefficient(c.number), left if left is not None else r.number(1))
     second = r.scaled(Coefficient(d.number), right if right is not None else r.number(1))
+    if r.exact_dtypes and left is right is None:  # two plain numbers would be float64
+        dtype = r.nodes[a].dtype
+        first, second = (r.number(dtype.type(r.nodes[i].value)) for i in (first, second))
     return r.scaled(common, r.make("mul", shared, r.make("where", condition, first, second)))
 
 
