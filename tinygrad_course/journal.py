@@ -128,7 +128,7 @@ class Journal(list[tuple[Any, Any]]):
 
     def undo(self) -> None:
         """Give every leaf the values and the ``.grad`` back that it had before."""
-        for x, array in self.old.items():
+        for x, array in reversed(self.old.items()):  # some may share memory
             x._data[...] = array
             x._stamp()[0] = last_write[0] = tick()
         for leaf, before in self.graded.items():

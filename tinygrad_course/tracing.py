@@ -294,7 +294,10 @@ class Run:
         result: what it returned.
         results: (name or None, tensor) for each tensor in that.
         grads: tensor -> what its ``.grad`` was computed by, for those that got another one.
+        beside: what else may be returned beside tensors.
     """
+
+    beside: tuple[type, ...] = ()
 
     def __init__(
         self,
@@ -314,7 +317,7 @@ class Run:
         try:
             with keeping(self.journal, mode):
                 self.result = program.f(*arguments)
-                self.results = list(_results(self.result, program.called))
+                self.results = list(_results(self.result, program.called, beside=self.beside))
                 for _, y in self.results:
                     if y._view is not None:
                         refresh(y)
@@ -491,17 +494,22 @@ def _first(pair: tuple[int, Any]) -> int:
 
 
 def _results(
-    value: Any, called: str, name: str | None = None
+    value: Any, called: str, name: str | None = None, beside: tuple[type, ...] = ()
 ) -> Iterator[tuple[str | None, Tensor]]:
-    """Yield the tensors that a function returned, with the keys of dictionaries as names."""
+    """Yield the tensors that a function returned, with the keys of dictionaries as names.
+
+    Objects of the types `beside` may stand beside them.
+    """
     if isinstance(value, Tensor):
         yield name, value
     elif isinstance(value, (list, tuple)):
         for part in value:
-            yield from _results(part, called)
+            yield from _results(part, called, None, beside)
     elif isinstance(value, dict):
         for key, part in value.items():
-            yield from _results(part, called, key if isinstance(key, str) else None)
+            yield from _results(part, called, key if isinstance(key, str) else None, beside)
+    elif isinstance(value, beside):
+        return
     elif value is not None or name is not None:
         raise errors.TraceError(
             f"trace: {called} returned {brief(value)}{f' as {name!r}' if name else ''}; a graph "

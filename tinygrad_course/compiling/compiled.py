@@ -90,7 +90,10 @@ class Compiled:
         mode = recording.get()
         if last is not None and last.quick is not None and not kwargs and mode == last.graded:
             if last.thread == get_ident():  # a program's arrays are for one thread
-                result = last.quick(args)
+                try:
+                    result = last.quick(args)
+                except IndexError as error:
+                    raise self._located(error) from None
                 if result is not MISSED:
                     return result
         if kwargs:
@@ -165,8 +168,19 @@ class Compiled:
         for made in found:
             if made.holds(args):
                 self._last = made
-                return made.run(args)
+                try:
+                    return made.run(args)
+                except IndexError as error:
+                    raise self._located(error) from None
         return self._trace(f, key, args, mode)
+
+    def _located(self, error: IndexError) -> Exception:
+        """Return what to say of an index that NumPy refuses."""
+        if isinstance(error, errors.TinygradCourseError):
+            return error
+        return errors.IndexingError(
+            f"{self.__name__}: {error}. Call {self.__name__}.f, the function itself, to see where."
+        )
 
     def _with_names(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run with keyword arguments, which a program takes by position."""

@@ -62,6 +62,22 @@ def behind(sources: list[Any]) -> Iterator[Any]:
             stack += [s for s in node.inputs if hasattr(s, "op") and hasattr(s, "needs")]
 
 
+def is_fixed(array: Any, guards: Any) -> bool:
+    """Return whether an array that a function made is the same in every call.
+
+    Of floats only those are taken that are numbers in its code, or of a regular kind.
+    """
+    for a in guards.arrays:
+        if np.may_share_memory(a, array):
+            return False
+        if array.size > 1 and a.shape == array.shape and (a == array).all():
+            return False
+    if array.dtype.kind in "iub":
+        return True
+    numbers = {array.dtype.type(n) for n in guards.numbers if abs(n) < 1e30}
+    return is_regular(array) or numbers.issuperset(array.flat)
+
+
 def is_regular(array: Any) -> bool:
     """Return whether an array is one that programs make: equal numbers, a range, a unit matrix.
 

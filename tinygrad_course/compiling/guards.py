@@ -33,6 +33,8 @@ PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic, np.dtype
 CONTAINERS = (list, tuple, dict, set, frozenset, deque)
 # What lies deeper in lists of lists is not looked at; a function that reads it is no program.
 _DEEP = 50
+# Arrays of more bytes are not compared in each call.
+_LARGE = 1 << 20
 # What runs when an object is made, not when it is used.
 _MAKING = frozenset(("__init__", "__new__", "__post_init__"))
 # What a module keeps about itself; its mode is among its settings.
@@ -52,7 +54,7 @@ class Guards:
         generators: the `Generator`s found.
         numbers: the numbers that stand in the functions' code.
         iterators: the names of what gives something else each time it is asked.
-        unseen: the name of something that lies too deep to be looked at.
+        unseen: what it would take too long to look at.
         hooked: True while a module has hooks.
         seen: how often modules had changed when theirs were last looked at.
         version: counts how often the places were written anew.
@@ -156,8 +158,10 @@ class Guards:
             self.tensors[value] = called
         elif isinstance(value, np.ndarray):
             self.arrays.append(value)
-            if value.ndim == 0:  # is taken for a number
-                self._places.append(_Place(value, "=", (), called, value.copy()))
+            if value.nbytes > _LARGE:
+                self.unseen = f"{called}, a large NumPy array; make it a tensor"
+            else:
+                self._places.append(_Place(value, "array", None, called, value.copy()))
         elif hasattr(value, "named_parameters") and hasattr(value, "_members"):
             self.module(value)
         elif _is_optimizer(value):
@@ -171,7 +175,7 @@ class Guards:
             if not isinstance(value, (tuple, frozenset)):
                 self.contents(value, called)
             if deep == _DEEP:
-                self.unseen = called
+                self.unseen = f"{called}, which lies too deep in lists"
                 return
             for part in _parts(value):
                 self.value(part, called, deep + 1)
@@ -346,7 +350,7 @@ class Guards:
 
     def terms(self, space: dict[str, Any], mark: str) -> list[str]:
         """Return the comparisons as Python text; the names in it go into `space`."""
-        space.update(all=all, map=map, same=_is, len=len, chain=chain)
+        space.update(all=all, map=map, same=_is, len=len, chain=chain, equal=_same_values)
         terms = []
         for k, place in enumerate(self._places):
             o, v, key = f"{mark}o{k}", f"{mark}v{k}", f"{mark}k{k}"
@@ -355,6 +359,8 @@ class Guards:
                 terms.append(f"{o}[{key}] == {v}[{key}]")
             elif place.kind == "[]":
                 terms.append(f"{o}[{key}] is {v}")
+            elif place.kind == "array":
+                terms.append(f"equal({o}, {v})")
             elif place.kind == "len":
                 terms.append(f"len({o}) == {place.found}")
             elif place.kind == "*":
@@ -406,6 +412,8 @@ class _Place:
         try:
             if self.kind == "=":
                 return bool(self.owner[self.key] == self.found[self.key])
+            if self.kind == "array":
+                return _same_values(self.owner, self.found)
             if self.kind == "[]":
                 now = self.owner[self.key]
             elif self.kind == "*":
@@ -451,6 +459,11 @@ def _equal(a: Any, b: Any) -> bool:
     if isinstance(a, (list, tuple)):
         return len(a) == len(b) and all(map(_equal, a, b))
     return isinstance(a, PLAIN) and bool(a == b)
+
+
+def _same_values(a: Any, b: Any) -> bool:
+    """Return whether two arrays are the same to the bit."""
+    return bool(a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes())
 
 
 def _is_optimizer(value: Any) -> bool:

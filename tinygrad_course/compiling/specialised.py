@@ -29,7 +29,7 @@ from .effects import (
     behind,
     has_history,
     hollow,
-    is_regular,
+    is_fixed,
     leaves_of,
     like,
     meets,
@@ -75,6 +75,8 @@ class Traced(Run):
     """A traced call that may also have computed nothing."""
 
     computed = True
+    # What depends on no value may stand beside the tensors of a result.
+    beside = (bool, int, float, str, type(None))
 
     def _check_outputs(self) -> None:
         try:
@@ -153,6 +155,8 @@ class Specialised:
         self.guards.function(f)
         for value in others_of(args):
             self.guards.value(value, "an argument")
+            if isinstance(value, (int, float)):
+                self.guards.numbers.add(value)
         self.guards.settle()
         given = list(leaves_of(args))
         self.reachable = set(self.guards.tensors)
@@ -188,6 +192,8 @@ class Specialised:
             self.required = requirements(journal, program.given)
             self._start = start
             self._make(run, program, given, grads)
+        if not self.reason:
+            self._let_go()
         del self.journal, self._before, self._draws
 
     def _make(self, run: Run, program: Inputs, given: list[Any], grads: bool) -> None:
@@ -196,27 +202,33 @@ class Specialised:
         So the results of a call do not depend on whether it is the first.
         """
         try:
-            self.reason = self._capture(run, program, given, grads) or self._choose()
+            self.reason = self._capture(run, program, given, grads)
+            if self.reason:
+                return
+            self.reason = self._choose()
+            after = [state_of(g) for g, _ in self._draws]
+            self._undo()
+            # Traced tensors hold the whole graph.
+            self.structure = hollow(self.structure)
+            if not self.reason:
+                self.result = self.run(self.held)
+                if after != [state_of(g) for g, _ in self._draws]:
+                    self.reason = "it seeds a generator"
         except errors.TraceError:
             self._undo()
             raise
         except Exception as error:
             self.reason = _said(error)
         if self.reason:
-            return
-        after = [state_of(g) for g, _ in self._draws]
-        self._undo()
-        # Traced tensors hold the whole graph.
-        self.structure = hollow(self.structure)
-        try:
-            self.result = self.run(self.held)
-            if after != [state_of(g) for g, _ in self._draws]:
-                self.reason = "it seeds a generator"
-        except Exception as error:
-            self.reason = _said(error)
-        if self.reason:
             self._undo()
             self.result = self.f(*with_tensors(self.held))
+
+    def _let_go(self) -> None:
+        """Keep no values of the traced call."""
+        for graph in (self.traced, self.graph, self.program.graph):
+            for node in graph:
+                if node.op is not None or node.name in self.leaves:
+                    node.value = None
 
     def _undo(self) -> None:
         """Leave everything as it was before the traced call."""
@@ -236,7 +248,7 @@ class Specialised:
         if guards.iterators:
             return f"an iterator may give something else in each call: {guards.iterators[0]}"
         if guards.unseen:
-            return f"it reads what lies too deep in lists: {guards.unseen}"
+            return f"it reads {guards.unseen}"
         if guards.hooked or any(x._hooks for x in (*self.reachable, *journal.graded)):
             return "hooks are to be called in each run"
         if journal.unrepeatable:
@@ -355,9 +367,11 @@ class Specialised:
             if m in names and x in names and m._view is None
         }
         pinned = {x for _, x in self.pins}
+        # What the program writes to is looked for by identity.
+        touched = {*states, *self.deposits, *self.inside, *self.clears, *self.owners_of_grads}
         self.given: dict[Any, int] = {}
         for k, leaf in enumerate(program.given):
-            if leaf not in pinned and leaf not in states:
+            if leaf not in pinned and leaf not in touched:
                 self.given.setdefault(leaf, k)
             elif leaf not in pinned:
                 self.pins.append((k, leaf))
@@ -385,27 +399,12 @@ class Specialised:
             kind = node.role in ("data", "backward", "gradient")
             if node.op is None and node.made and kind and node.value is not None:
                 array = np.asarray(node.value)
-                if not self._is_fixed(array):
+                if not is_fixed(array, self.guards):
                     raise errors.TraceError(
                         f"compile: {program.called} uses an array of shape {node.shape} that is no "
                         "argument and no tensor, and may differ from call to call. Pass it as an "
                         "argument, or make it a tensor outside of the compiled function."
                     )
-
-    def _is_fixed(self, array: Any) -> bool:
-        """Return whether an array that the function made is the same in every call.
-
-        Of floats only those are taken that are numbers in its code, or of a regular kind.
-        """
-        for a in self.guards.arrays:
-            if np.may_share_memory(a, array):
-                return False
-            if array.size > 1 and a.shape == array.shape and (a == array).all():
-                return False
-        if array.dtype.kind in "iub":
-            return True
-        numbers = {array.dtype.type(n) for n in self.guards.numbers if abs(n) < 1e30}
-        return is_regular(array) or numbers.issuperset(array.flat)
 
     # --- the program ------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
+from weakref import ref
 
 import numpy as np
 
@@ -112,6 +113,28 @@ def _converted(value: Any, dtype: Any) -> Any:
 
 def _weighted(losses: Any, weight: Any) -> Any:
     return losses * _converted(weight, losses.dtype)
+
+
+class _Labels:
+    """Whether labels lie in [0, 1]; the same array is looked at once."""
+
+    def __init__(self) -> None:
+        self.seen: Any = None
+
+    def __call__(self, array: Array) -> bool:
+        if self.seen is not None and self.seen() is array:
+            return True
+        if _outside(array):
+            return False
+        self.seen = ref(array)
+        return True
+
+
+def _check_labels(name: str, y: Tensor) -> None:
+    if _outside(y._data):
+        _refuse_labels(name, y._data)
+    if (journal := active()) is not None:
+        journal.expected.append((y, _Labels()))
 
 
 def _outside(array: Array) -> bool:
@@ -299,8 +322,7 @@ def binary_cross_entropy(
     """
     name = "binary_cross_entropy"
     a, y = _pair(name, input, target)
-    if _outside(y._data):
-        _refuse_labels(name, y._data)
+    _check_labels(name, y)
     losses = apply(bce.op, (a, y))
     loss = _reduce(name, losses if weight is None else _weighted(losses, weight), reduction)
     # A probability outside [0, 1] makes its logarithm, and so the loss, NaN: one look at the result
@@ -336,8 +358,7 @@ def binary_cross_entropy_with_logits(
     """
     name = "binary_cross_entropy_with_logits"
     z, y = _pair(name, input, target)
-    if _outside(y._data):
-        _refuse_labels(name, y._data)
+    _check_labels(name, y)
     if pos_weight is None:
         losses: Any = apply(bce_with_logits.op, (z, y))
     else:
