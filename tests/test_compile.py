@@ -229,6 +229,32 @@ def test_nothing_is_allocated_in_the_steady_state() -> None:
     assert all(kind != "fresh" for kind in fast._last.plan.kinds)
 
 
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_a_step_size_does_not_multiply_a_mask(backend: str) -> None:
+    """J = Σ max(0, 1 − y(x w + b))/m; its derivative is a mask, lr/m times that is none."""
+    if backend == "numba":
+        pytest.importorskip("numba")
+    w = tc.tensor([[0.5], [0.25]], requires_grad=True, name="w")
+    b = tc.tensor([0.0], requires_grad=True, name="b")
+    sgd = optim.SGD([w, b], lr=0.1)
+    x = tc.tensor([[1.0, 0.0], [0.0, 1.0], [3.0, 0.0], [1.0, 1.0]])
+    y = tc.tensor([[1.0], [-1.0], [1.0], [1.0]])
+
+    def step(x: Any, y: Any) -> Any:
+        sgd.zero_grad()
+        J = (1 - y * (x @ w + b)).clip(0, None).mean()
+        J.backward()
+        sgd.step()
+        return J
+
+    fast = tc.compile(step, backend=backend)
+    assert fast(x, y).item() == pytest.approx((0.5 + 1.25 + 0.25) / 4)
+    assert not fast.explain().startswith("no program")
+    # dw = −Σ y x/m over the rows inside the margin, which are all but the third.
+    np.testing.assert_allclose(w.numpy(), [[0.5 + 0.1 * 2 / 4], [0.25]], rtol=1e-6)
+    np.testing.assert_allclose(b.numpy(), [0.1 * 1 / 4], rtol=1e-6)
+
+
 def test_it_can_be_read_and_drawn() -> None:
     _, _, step = training()
     fast = compile(step)

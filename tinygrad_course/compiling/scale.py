@@ -136,6 +136,8 @@ class _Scaler:
         node = self.old[i]
         if node.op is None or not node.is_backward or not node.shape:
             return False
+        if node.dtype.kind != "f":  # a mask: a number times it would be one, too
+            return False
         # The transpose of an activation or weight is no cotangent.
         view = node.op.name == "matrix_transpose"
         return not view or self.old[node.inputs[0]].is_backward
