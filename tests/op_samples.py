@@ -708,3 +708,9 @@ COMPOSED: dict[str, list[Call]] = {
         call(np.einsum, "ij,k->k", floats(1, 3), floats(2)),
     ],
 }
+
+# Families with a file of their own; they take `Sample` and the drawn numbers from here.
+import op_samples_windows  # noqa: E402
+
+OPS |= op_samples_windows.OPS
+COMPOSED |= op_samples_windows.COMPOSED

@@ -481,7 +481,66 @@ def _one_hot(s: Sizes, inputs: list[Axes], params: dict[str, Any], shape: Any) -
     return [*inputs[0][:place], s.number(shape[place]), *inputs[0][place:]]
 
 
+def _windows(s: Sizes, inputs: list[Axes], params: Any, shape: Any) -> Sequence[int]:
+    """Examples and channels stay; lengths in space are numbers."""
+    for axes in inputs:
+        for axis in axes[2:]:
+            s.fix(axis)
+        s.tie(inputs[0][0], axes[0])
+        s.tie(inputs[0][1], axes[1])
+    return [*inputs[0][:2], *map(s.number, shape[2:])]
+
+
+def _convolution(s: Sizes, inputs: list[Axes], params: Any, shape: Any) -> Sequence[int]:
+    """Of x (N, C, …) and w (O, C, …), or of what is transposed in them: two axes meet."""
+    for axes in inputs:
+        for axis in axes[2:]:
+            s.fix(axis)
+    (n, c), (o, d) = inputs[0][:2], inputs[1][:2]
+    if params["groups"] > 1:  # channels are split by their numbers
+        for axis in (c, o, d):
+            s.fix(axis)
+    return [n, c, o, d]
+
+
+def _conv(s: Sizes, inputs: list[Axes], params: Any, shape: Any) -> Sequence[int]:
+    n, c, o, d = _convolution(s, inputs, params, shape)
+    if params["groups"] == 1:
+        s.tie(c, d)
+    return [n, o, *map(s.number, shape[2:])]
+
+
+def _conv_transpose(s: Sizes, inputs: list[Axes], params: Any, shape: Any) -> Sequence[int]:
+    n, o, p, c = _convolution(s, inputs, params, shape)
+    s.tie(o, p)
+    return [n, c if params["groups"] == 1 else s.number(shape[1]), *map(s.number, shape[2:])]
+
+
+def _conv_kernel(s: Sizes, inputs: list[Axes], params: Any, shape: Any) -> Sequence[int]:
+    for axes in inputs:
+        for axis in axes[2:] if params["groups"] == 1 else axes[1:]:
+            s.fix(axis)
+    (n, o), (m, c) = inputs[0][:2], inputs[1][:2]
+    s.tie(n, m)
+    return [o, c if params["groups"] == 1 else s.number(shape[1]), *map(s.number, shape[2:])]
+
+
 _RULES: dict[str, Rule] = {
+    "conv": _conv,
+    "conv_transpose": _conv_transpose,
+    "conv_kernel": _conv_kernel,
+    **dict.fromkeys(
+        (
+            "unfold_windows",
+            "fold_windows",
+            "pool_max",
+            "pool_place",
+            "pool_pick",
+            "pool_sum",
+            "pool_spread",
+        ),
+        _windows,
+    ),
     "one_hot": _one_hot,
     "matrix_product": _product,
     "affine": _affine,
