@@ -84,7 +84,62 @@ OPTIMIZERS = {
     "rprop_maximize": ("Rprop", {"lr": 0.01, "step_sizes": (1e-3, 0.1), "maximize": True}),
 }
 
+# A scheduler that takes others has their names and options among its own.
 SCHEDULERS = {
+    "multi_step": [("MultiStepLR", {"milestones": [3, 7, 7, 12], "gamma": 0.5})],
+    "multi_step_from_0": [("MultiStepLR", {"milestones": [0, 5]})],
+    "constant": [("ConstantLR", {})],
+    "constant_long": [("ConstantLR", {"factor": 0.25, "total_iters": 9})],
+    "linear": [("LinearLR", {})],
+    "linear_down": [
+        ("LinearLR", {"start_factor": 0.9, "end_factor": 0.2, "total_iters": 8}),
+    ],
+    "polynomial": [("PolynomialLR", {})],
+    "polynomial_square": [("PolynomialLR", {"total_iters": 12, "power": 2.5})],
+    "warm_restarts": [("CosineAnnealingWarmRestarts", {"T_0": 4})],
+    "warm_restarts_longer": [
+        ("CosineAnnealingWarmRestarts", {"T_0": 3, "T_mult": 2, "eta_min": 0.05}),
+    ],
+    "sequential": [
+        (
+            "SequentialLR",
+            {
+                "schedulers": [
+                    ("LinearLR", {"start_factor": 0.1, "total_iters": 4}),
+                    ("CosineAnnealingLR", {"T_max": 8}),
+                    ("StepLR", {"step_size": 3}),
+                ],
+                "milestones": [4, 12],
+            },
+        )
+    ],
+    "sequential_others": [
+        (
+            "SequentialLR",
+            {
+                "schedulers": [
+                    ("ConstantLR", {"factor": 0.5, "total_iters": 2}),
+                    ("CosineAnnealingWarmRestarts", {"T_0": 3, "T_mult": 2}),
+                    ("PolynomialLR", {"total_iters": 5}),
+                    ("MultiStepLR", {"milestones": [2]}),
+                    ("ConstantLR", {"factor": 0.5}),
+                ],
+                "milestones": [3, 9, 14, 18],
+            },
+        )
+    ],
+    "chained_as_one": [
+        (
+            "ChainedScheduler",
+            {
+                "schedulers": [
+                    ("ConstantLR", {"factor": 0.1, "total_iters": 4}),
+                    ("ExponentialLR", {"gamma": 0.9}),
+                    ("MultiStepLR", {"milestones": [6], "gamma": 0.5}),
+                ]
+            },
+        )
+    ],
     "step": [("StepLR", {"step_size": 3, "gamma": 0.5})],
     "exponential": [("ExponentialLR", {"gamma": 0.9})],
     "cosine": [("CosineAnnealingLR", {"T_max": 6, "eta_min": 0.01})],
@@ -94,6 +149,55 @@ SCHEDULERS = {
         ("ExponentialLR", {"gamma": 0.95}),
         ("CosineAnnealingLR", {"T_max": 10}),
     ],
+}
+
+# With the momentum, or beta 1, of each group.
+CYCLES = {
+    "one_cycle": ("OneCycleLR", {"max_lr": 0.5, "total_steps": 24}),
+    "one_cycle_linear": (
+        "OneCycleLR",
+        {"max_lr": [0.5, 0.1], "epochs": 4, "steps_per_epoch": 6, "anneal_strategy": "linear"},
+    ),
+    "one_cycle_three": (
+        "OneCycleLR",
+        {
+            "max_lr": 1.0,
+            "total_steps": 26,
+            "pct_start": 0.4,
+            "three_phase": True,
+            "base_momentum": 0.7,
+            "max_momentum": [0.9, 0.95],
+            "div_factor": 10.0,
+            "final_div_factor": 100.0,
+        },
+    ),
+    "one_cycle_rate": (
+        "OneCycleLR",
+        {"max_lr": 0.5, "total_steps": 24, "cycle_momentum": False},
+    ),
+    "cyclic": ("CyclicLR", {"base_lr": 0.1, "max_lr": 0.7, "step_size_up": 4}),
+    "cyclic_2": (
+        "CyclicLR",
+        {
+            "base_lr": [0.1, 0.2],
+            "max_lr": [0.7, 0.5],
+            "step_size_up": 3,
+            "step_size_down": 5,
+            "mode": "triangular2",
+        },
+    ),
+    "cyclic_exp": (
+        "CyclicLR",
+        {
+            "base_lr": 0.1,
+            "max_lr": 0.7,
+            "step_size_up": 4,
+            "mode": "exp_range",
+            "gamma": 0.95,
+            "base_momentum": 0.5,
+            "max_momentum": 0.8,
+        },
+    ),
 }
 
 PLATEAUS = {
@@ -134,9 +238,38 @@ def two_groups() -> torch.optim.Optimizer:
     return torch.optim.SGD([{"params": [first]}, {"params": [second], "lr": 0.4}], lr=1.0)
 
 
+def scheduled(optimizer: torch.optim.Optimizer, name: str, options: dict):
+    """Return a scheduler, with those inside it made first."""
+    if "schedulers" not in options:
+        return getattr(lr_scheduler, name)(optimizer, **options)
+    parts = [scheduled(optimizer, *part) for part in options["schedulers"]]
+    others = {key: value for key, value in options.items() if key != "schedulers"}
+    if name == "ChainedScheduler":
+        return lr_scheduler.ChainedScheduler(parts, **others)
+    return lr_scheduler.SequentialLR(optimizer, parts, **others)
+
+
+def cycle(kind: str, name: str, options: dict) -> list[list[float]]:
+    """Return rates and momenta, step by step."""
+    first, second = (torch.ones(1, requires_grad=True) for _ in range(2))
+    groups = [{"params": [first]}, {"params": [second], "lr": 0.4}]
+    more = {"momentum": 0.6} if kind == "SGD" else {}
+    optimizer = getattr(torch.optim, kind)(groups, lr=1.0, **more)
+    scheduler = getattr(lr_scheduler, name)(optimizer, **options)
+    path = []
+    for _ in range(24):
+        momenta = [
+            g["momentum"] if kind == "SGD" else g["betas"][0] for g in optimizer.param_groups
+        ]
+        path.append([*(group["lr"] for group in optimizer.param_groups), *momenta])
+        optimizer.step()
+        scheduler.step()
+    return path
+
+
 def rates(schedulers: list) -> list[list[float]]:
     optimizer = two_groups()
-    made = [getattr(lr_scheduler, name)(optimizer, **options) for name, options in schedulers]
+    made = [scheduled(optimizer, name, options) for name, options in schedulers]
     path = []
     for _ in range(STEPS):
         path.append([group["lr"] for group in optimizer.param_groups])
@@ -196,8 +329,15 @@ def main() -> None:
         "optimizers": optimizers,
         "schedulers": {k: {"made": v, "rates": rates(v)} for k, v in SCHEDULERS.items()},
         "resumed": {
-            k: {"made": v[0], "rates": resumed(*v[0])} for k, v in SCHEDULERS.items() if len(v) == 1
+            k: {"made": v[0], "rates": resumed(*v[0])}
+            for k, v in SCHEDULERS.items()
+            if len(v) == 1 and "schedulers" not in v[0][1]
         },
+        "cycles": [
+            {"optimizer": kind, "made": v, "path": cycle(kind, *v)}
+            for kind in ("SGD", "Adam")
+            for v in CYCLES.values()
+        ],
         "plateaus": {k: {"options": v, "rates": plateau(v)} for k, v in PLATEAUS.items()},
         "clip": [
             {"norm_type": kind, "max_norm": largest, **clipped(kind, largest)}

@@ -29,11 +29,21 @@ def rates_of(optimizer: optim.Optimizer) -> list[float]:
     return [group["lr"] for group in optimizer.param_groups]
 
 
+def scheduled(optimizer: optim.Optimizer, name: str, options: dict[str, Any]) -> Any:
+    """Return a scheduler, with those inside it made first."""
+    if "schedulers" not in options:
+        return getattr(lr_scheduler, name)(optimizer, **options)
+    parts = [scheduled(optimizer, *part) for part in options["schedulers"]]
+    if name == "ChainedScheduler":
+        return lr_scheduler.ChainedScheduler(parts)
+    return lr_scheduler.SequentialLR(optimizer, parts, options["milestones"])
+
+
 @pytest.mark.parametrize("key", GOLDEN["schedulers"])
 def test_rates_equal_pytorch(key: str) -> None:
     golden = GOLDEN["schedulers"][key]
     optimizer = two_groups()
-    made = [getattr(lr_scheduler, n)(optimizer, **options) for n, options in golden["made"]]
+    made = [scheduled(optimizer, n, options) for n, options in golden["made"]]
     path = []
     for _ in golden["rates"]:
         path.append(rates_of(optimizer))
@@ -41,6 +51,25 @@ def test_rates_equal_pytorch(key: str) -> None:
             scheduler.step()
     np.testing.assert_allclose(path, golden["rates"], rtol=1e-12, atol=1e-15)
     assert made[-1].get_last_lr() == rates_of(optimizer)
+
+
+@pytest.mark.parametrize("golden", GOLDEN["cycles"], ids=lambda g: f"{g['optimizer']} {g['made']}")
+def test_rates_and_momenta_in_cycles_equal_pytorch(golden: dict[str, Any]) -> None:
+    first, second = (tc.ones(1, requires_grad=True) for _ in range(2))
+    groups = [{"params": [first]}, {"params": [second], "lr": 0.4}]
+    kind, (name, options) = golden["optimizer"], golden["made"]
+    optimizer = (
+        optim.SGD(groups, lr=1.0, momentum=0.6) if kind == "SGD" else optim.Adam(groups, 1.0)
+    )
+    scheduler = getattr(lr_scheduler, name)(optimizer, **options)
+    path = []
+    for _ in golden["path"]:
+        momenta = [
+            g["momentum"] if kind == "SGD" else g["betas"][0] for g in optimizer.param_groups
+        ]
+        path.append([*rates_of(optimizer), *momenta])
+        scheduler.step()
+    np.testing.assert_allclose(path, golden["path"], rtol=1e-12, atol=1e-15)
 
 
 @pytest.mark.parametrize("key", GOLDEN["resumed"])
@@ -91,6 +120,20 @@ SCHEDULERS: list[Callable[[optim.Optimizer], Any]] = [
     lambda o: lr_scheduler.CosineAnnealingLR(o, 4),
     lambda o: lr_scheduler.LambdaLR(o, lambda t: 0.9**t),
     lambda o: lr_scheduler.ReduceLROnPlateau(o, patience=0, threshold=0.3),
+    lambda o: lr_scheduler.MultiStepLR(o, [2, 6]),
+    lambda o: lr_scheduler.ConstantLR(o, 0.5, total_iters=7),
+    lambda o: lr_scheduler.LinearLR(o, total_iters=8),
+    lambda o: lr_scheduler.PolynomialLR(o, 10),
+    lambda o: lr_scheduler.MultiplicativeLR(o, lambda t: 0.9),
+    lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 2, T_mult=2),
+    lambda o: lr_scheduler.OneCycleLR(o, 0.5, total_steps=20),
+    lambda o: lr_scheduler.CyclicLR(o, 0.1, 0.5, step_size_up=3),
+    lambda o: lr_scheduler.ChainedScheduler(
+        [lr_scheduler.ConstantLR(o, 0.5), lr_scheduler.ExponentialLR(o, 0.9)]
+    ),
+    lambda o: lr_scheduler.SequentialLR(
+        o, [lr_scheduler.LinearLR(o, total_iters=3), lr_scheduler.ExponentialLR(o, 0.9)], [7]
+    ),
 ]
 
 
@@ -131,6 +174,30 @@ def test_state_dict_resumes_exactly(make: Callable[[optim.Optimizer], Any], tmp_
         (lambda o: lr_scheduler.LambdaLR(o, [abs]), "1 functions, expected 2"),
         (lambda o: lr_scheduler.LambdaLR(o, [1, 2]), "function of the epoch"),
         (lambda o: lr_scheduler.ReduceLROnPlateau(o, mode="up"), "mode='up'"),
+        (lambda o: lr_scheduler.MultiStepLR(o, 3), "milestones=3"),
+        (lambda o: lr_scheduler.MultiStepLR(o, [1.5]), "milestone 1.5"),
+        (lambda o: lr_scheduler.ConstantLR(o, factor=0), "0 < factor <= 1"),
+        (lambda o: lr_scheduler.LinearLR(o, start_factor=2), "start_factor=2"),
+        (lambda o: lr_scheduler.LinearLR(o, end_factor=-1), "end_factor=-1"),
+        (lambda o: lr_scheduler.PolynomialLR(o, 0), "total_iters=0"),
+        (lambda o: lr_scheduler.MultiplicativeLR(o, 0.5), "function of the epoch"),
+        (lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 1.5), "T_0=1.5"),
+        (lambda o: lr_scheduler.CosineAnnealingWarmRestarts(o, 2, T_mult=0), "T_mult=0"),
+        (lambda o: lr_scheduler.OneCycleLR(o, 1.0), "total_steps, or epochs"),
+        (lambda o: lr_scheduler.OneCycleLR(o, 1.0, 10, pct_start=2), "pct_start=2"),
+        (lambda o: lr_scheduler.OneCycleLR(o, 1.0, 10, anneal_strategy="sin"), "'sin'"),
+        (lambda o: lr_scheduler.OneCycleLR(o, [1.0], 10), "1 values of max_lr, expected 2"),
+        (lambda o: lr_scheduler.CyclicLR(o, 0.1, 1.0, mode="square"), "mode='square'"),
+        (lambda o: lr_scheduler.CyclicLR(o, 0.1, 1.0, scale_fn=3), "scale_fn=3"),
+        (lambda o: lr_scheduler.CyclicLR(o, 0.1, 1.0, 0), "step_size_up=0"),
+        (lambda o: lr_scheduler.CyclicLR(o, 0.1, 1.0, max_momentum=1.5), "max_momentum=1.5"),
+        (lambda o: lr_scheduler.SequentialLR(o, [], []), "no schedulers"),
+        (lambda o: lr_scheduler.SequentialLR(o, [lr_scheduler.StepLR(o, 1)], [2]), "one milestone"),
+        (lambda o: lr_scheduler.ChainedScheduler([lr_scheduler.ReduceLROnPlateau(o)]), "metric"),
+        (
+            lambda o: lr_scheduler.ChainedScheduler([lr_scheduler.StepLR(two_groups(), 1)], o),
+            "another optimizer",
+        ),
         (lambda o: lr_scheduler.ReduceLROnPlateau(o, factor=1.0), "factor=1.0"),
         (lambda o: lr_scheduler.ReduceLROnPlateau(o, min_lr=[0.1]), "min_lr"),
     ],
@@ -148,6 +215,81 @@ def test_state_of_another_kind_is_refused() -> None:
     single = optim.SGD([tc.ones(1, requires_grad=True)], lr=1.0)
     with pytest.raises(StateDictError, match="expected 2"):
         step.load_state_dict(lr_scheduler.StepLR(single, 2).state_dict())
+
+
+def test_no_momentum_to_cycle_and_no_step_after_the_last() -> None:
+    adagrad = optim.Adagrad([tc.ones(1, requires_grad=True)])
+    for make in (
+        lambda: lr_scheduler.OneCycleLR(adagrad, 1.0, 10),
+        lambda: lr_scheduler.CyclicLR(adagrad, 0.1, 1.0),
+    ):
+        with pytest.raises(ValueError, match="Adagrad has no momentum.*cycle_momentum=False"):
+            make()
+    scheduler = lr_scheduler.OneCycleLR(adagrad, 1.0, 3, cycle_momentum=False)
+    for _ in range(3):
+        scheduler.step()
+    with pytest.raises(ValueError, match="step 4 of 3"):
+        scheduler.step()
+
+
+def test_functions_in_schedules() -> None:
+    optimizer = two_groups()
+    scheduler: Any = lr_scheduler.MultiplicativeLR(optimizer, [lambda t: 1 / t, lambda t: t])
+    for _ in range(3):
+        scheduler.step()
+    assert rates_of(optimizer) == pytest.approx([1 / 6, 0.4 * 6])
+    optimizer = two_groups()
+    scheduler = lr_scheduler.CyclicLR(
+        optimizer, 1.0, 2.0, 2, scale_fn=lambda k: 10.0**k, scale_mode="iterations"
+    )
+    scheduler.step()
+    assert rates_of(optimizer) == [6.0, 6.0]  # 1 + (2 - 1) / 2 * 10
+    # In a sequence, a multiplicative schedule multiplies the rate that is there.
+    optimizer = two_groups()
+    parts = [
+        lr_scheduler.ConstantLR(optimizer, 0.5, total_iters=9),
+        lr_scheduler.MultiplicativeLR(optimizer, lambda t: 0.5),
+    ]
+    scheduler = lr_scheduler.SequentialLR(optimizer, parts, [2])
+    path = []
+    for _ in range(4):
+        path.append(rates_of(optimizer)[0])
+        scheduler.step()
+    assert path == [0.5, 0.5, 0.25, 0.125]
+
+
+def test_warm_restarts_go_to_fractions_of_epochs() -> None:
+    optimizer = two_groups()
+    scheduler: Any = lr_scheduler.CosineAnnealingWarmRestarts(optimizer, T_0=2, T_mult=2)
+    for epoch, t, period in ((0.5, 0.5, 2), (3.0, 1.0, 4), (6.25, 0.25, 8), (0, 0, 2)):
+        scheduler.step(epoch)
+        expected = (1 + math.cos(math.pi * t / period)) / 2
+        assert rates_of(optimizer) == pytest.approx([expected, 0.4 * expected])
+        assert scheduler.last_epoch == math.floor(epoch)
+    with pytest.raises(ValueError, match="epoch=-1"):
+        scheduler.step(-1)
+
+
+def test_the_states_of_several_are_refused_together() -> None:
+    def make(gamma: float) -> Any:
+        o = two_groups()
+        return lr_scheduler.ChainedScheduler(
+            [lr_scheduler.ExponentialLR(o, gamma), lr_scheduler.StepLR(o, 2)]
+        )
+
+    one, two = make(0.5), make(0.25)
+    state = two.state_dict()
+    for bad in (
+        {**state, "_schedulers": state["_schedulers"][:1]},
+        {**state, "_schedulers": state["_schedulers"][::-1]},
+        {**state, "extra": 1},
+        3,
+    ):
+        with pytest.raises(StateDictError, match="expected"):
+            one.load_state_dict(bad)
+        assert one._schedulers[0].gamma == 0.5
+    one.load_state_dict(state)
+    assert one._schedulers[0].gamma == 0.25
 
 
 # Clipping

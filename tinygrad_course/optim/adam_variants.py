@@ -145,7 +145,7 @@ class NAdam(Optimizer):
         >>> (w * w).sum().backward()
         >>> optimizer.step()
         >>> [round(x, 4) for x in w.tolist()]
-        [0.8941, -1.8941]
+        [0.8944, -1.8944]
     """
 
     moments = ("mu_product", "exp_avg", "exp_avg_sq")
