@@ -10,7 +10,7 @@ from ..derivation.writer import identifier
 from ..graph import Graph, GraphNode
 from .join import JOIN, joins, spanning
 from .lower import PRODUCT_SUM
-from .plan import IN_ORDER, REDUCTIONS, Plan, allocate
+from .plan import IN_ORDER, REDUCTIONS, Plan, allocate, is_arithmetic
 
 _OPERATORS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**"}
 
@@ -94,7 +94,8 @@ class NumpyProgram:
             value = node.dtype.type(value)
         number = "".join(c if c.isalnum() else "_" for c in str(self.graph[i].value)[:12])
         stem = f"c{number}" if np.ndim(value) == 0 else f"array{i}"
-        name = f"{stem}_{np.asarray(value).dtype.char}{'a' if node.shape else ''}"
+        kind = np.asarray(value).dtype.char.replace("?", "b")
+        name = f"{stem}_{kind}{'a' if node.shape else ''}"
         if name in self.bound and not np.array_equal(self.bound[name], value):
             name = f"{name}_{i}"  # the first digits are the same
         self.bound.setdefault(name, value)
@@ -108,14 +109,23 @@ class NumpyProgram:
 
     def _is_number(self, i: int, node: GraphNode) -> bool:
         """Return whether a call can read an operand as an array of shape ()."""
-        kind = self.plan.kinds[i]
-        if kind == "scalar":
+        if self.plan.kinds[i] == "scalar":
             return True
-        kept = kind in ("buffer", "state") or i in self._views
-        return kept and self.graph[i].size == 1 < node.size
+        return self._is_element(i) and node.size > 1
+
+    def _is_element(self, i: int) -> bool:
+        """Return whether a node is a kept array of one element."""
+        kept = self.plan.kinds[i] in ("buffer", "state") or i in self._views
+        return kept and self.graph[i].size == 1
+
+    def _is_single(self, node: GraphNode) -> bool:
+        """Return whether an operation on arrays of one element can be done in numbers: faster."""
+        single = self._is_call(node) and node.size == 1 and is_arithmetic(node)
+        return single and all(map(self._is_element, node.inputs))
 
     def _number(self, i: int) -> str:
         """Return the name of a node of one element as an array of shape ()."""
+        i = self.plan.into.get(i, i)
         for name, k in self._numbers.items():
             if k == i:
                 return name
@@ -166,6 +176,10 @@ class NumpyProgram:
             return [f"{name} = {self._forward(node, operands)}{comment}"]
         if node.index in self.plan.into:
             self.names[node.index] = name = self._name(self.plan.into[node.index])
+        if self._is_single(node):
+            a, b = (f"{self._number(i)}[()]" for i in node.inputs)
+            operator = _OPERATORS[node.op.name]  # type: ignore[union-attr]
+            return [f"{self._number(node.index)}[()] = {a} {operator} {b}{comment}"]
         calls = self._calls(node, operands, name)
         if node.index in self.plan.pieces:
             comment = f"{comment or '  #'} in {self._name(self.plan.pieces[node.index][0])}"

@@ -99,6 +99,11 @@ def computes_into(node: GraphNode) -> bool:
     return op.name in REDUCTIONS
 
 
+def is_arithmetic(node: GraphNode) -> bool:
+    """Return True for sums, differences, products and quotients."""
+    return node.op is not None and node.op.name in ("add", "sub", "mul", "div")
+
+
 def _kind(graph: Graph, made: Plan, node: GraphNode, arguments: set[int]) -> tuple[str, int]:
     if node.op is None:
         if node.index in arguments:
@@ -150,7 +155,8 @@ def _in_states(graph: Graph, made: Plan, least: int) -> dict[int, int]:
         old, node = graph[state], graph[new]
         if made.kinds[new] != "buffer" or old.shape != node.shape or old.dtype != node.dtype:
             continue
-        late = reads.get(state, -1) > new or state in kept or node.size < least
+        late = reads.get(state, -1) > new or state in kept
+        late = late or node.size < least and not is_arithmetic(node)
         elementwise = node.op is not None and (node.op.ufunc is not None)
         # Its own last reader may be the operation itself, if that goes element by element and
         # reads the state as it lies.
