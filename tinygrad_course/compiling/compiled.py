@@ -439,7 +439,7 @@ def compile(
 
     Args:
         f: a function of tensors and arrays, also in lists, tuples and dictionaries, and of numbers,
-            modules and other objects; it returns tensors, or nothing.
+            modules and other objects; it returns tensors, numbers beside them, or nothing.
         backend: "numpy" needs nothing else. "numba" fuses what goes element by element into loops
             of machine code, and needs the extra ``jit``. "auto" begins with NumPy and changes to
             numba, where that is installed, after as many calls as repay the time to compile; the
