@@ -154,6 +154,49 @@ def sign_of(x: Any) -> Any:
     return x if x != x else y
 
 
+# --- the largest of many ------------------------------------------------------------------------
+#
+# The compiler keeps the order of comparisons of floats, one after the other, since NaN is neither
+# less nor more than anything. The bits of a float, those of the value turned over where the sign is
+# set, are integers in the same order; whether there was NaN is noted apart.
+
+
+def _comparisons(bits_of: Any, float_of: Any, integer: Any, none: Any) -> Any:
+    """Return functions that find the largest and the smallest of floats of one size."""
+    value, last = integer(np.iinfo(integer).max), integer(8 * integer().itemsize - 1)
+
+    @_strict
+    def most(total: Any, x: Any) -> Any:
+        b = bits_of(x)
+        k = integer(b ^ (integer(b >> last) & value))
+        return total if total > k else k
+
+    @_strict
+    def least(total: Any, x: Any) -> Any:
+        b = bits_of(x)
+        k = integer(b ^ (integer(b >> last) & value))
+        return total if total < k else k
+
+    @_strict
+    def unordered(nan: Any, x: Any) -> Any:
+        return integer(nan | integer(x != x))
+
+    @_strict
+    def in_order(total: Any, nan: Any) -> Any:
+        y = float_of(integer(total ^ (integer(total >> last) & value)))
+        return y if nan == 0 else none
+
+    return most, least, unordered, in_order
+
+
+most32, least32, unordered32, in_order32 = _comparisons(
+    _as_int32, _as_float32, np.int32, np.float32(np.nan)
+)
+most64, least64, unordered64, in_order64 = _comparisons(
+    _as_int64, _as_float64, np.int64, np.float64(np.nan)
+)
+
+
 # --- float32 ------------------------------------------------------------------------------------
 #
 # exp x = 2ᵏ exp r with x = k log 2 + r, |r| ≤ log(2)/2; exp r by its Taylor series. log 2 is

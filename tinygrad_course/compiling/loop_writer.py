@@ -14,8 +14,11 @@ from .loop_places import row_major, spread
 
 # From here on a row is worth a loop of its own in a matrix product.
 WIDE = 8
+# Inside a loop, an element has a bar behind its name, and a sum, a place … says so.
+ENDS = ("_", "_sum", "_nan", "_at", "_row")
 COUNTERS = "i j l n o p q r".split()
 START = {"sum": 0.0, "amax": -np.inf, "amin": np.inf}
+ORDER = {"amax": "most", "amin": "least"}
 REDUCE = {"amax": "larger({}, {})", "amin": "smaller({}, {})", "all": "{} & {}", "any": "{} | {}"}
 
 
@@ -26,6 +29,7 @@ class Names:
         "table at flat np sqrt plus plus_product larger smaller sign_of step_of float32 float64 "
         "int32 int64 bool abs range k factor counted dot matmul copyto ascontiguousarray".split()
     )
+    RESERVED |= {f"{f}{b}" for f in ("most", "least", "unordered", "in_order") for b in (32, 64)}
     RESERVED |= {*COUNTERS, *(f"{f}{b}" for f in loop_forms.OWN.values() for b in (32, 64))}
 
     def __init__(self, graph: Graph) -> None:
@@ -40,10 +44,9 @@ class Names:
             name = f"c{i}" if node.role == "constant" else f"t{i}"
             if node.name and node.role != "constant":
                 name = identifier(node.name)
-            # Inside a loop, an element has a bar behind its name, and a sum or place says so.
-            while self._taken & {name, *(f"{name}{end}" for end in ("_", "_sum", "_at"))}:
+            while self._taken & {name, *(f"{name}{end}" for end in ENDS)}:
                 name += "x"
-            self._taken |= {name, *(f"{name}{end}" for end in ("_", "_sum", "_at"))}
+            self._taken |= {name, *(f"{name}{end}" for end in ENDS)}
             self._of[i] = name
         return name
 
@@ -111,6 +114,7 @@ class _GroupWriter:
         self.reductions = [n for n in nodes if self.fusion.kinds[n.index] == "reduce"]
         self.placed = [n for n in nodes if n.index in self.fusion.places]
         self.dims, self.walks = self._walks()
+        self.held = self._operands_of_rows()
 
     # --- the shape of the loops -------------------------------------------------------------
 
@@ -180,6 +184,20 @@ class _GroupWriter:
             terms.append(str(offset))
         return " + ".join(terms).replace("+ -", "- ")
 
+    def _operands_of_rows(self) -> dict[int, int]:
+        """Return what inner loops read again and again, and how many loops are around it.
+
+        It is read before them: that nothing overwrites it in between, the compiler cannot know.
+        """
+        found = {}
+        for i, (_, strides) in self.walks.items():
+            depth = max((k + 1 for k, s in enumerate(strides) if s), default=0)
+            if type(i) is int and depth < len(self.dims):
+                root = self.fusion.root(i)
+                if self.fusion.kinds[root] != "number" and root not in self.w._numbers:
+                    found[i] = depth
+        return found
+
     # --- writing ----------------------------------------------------------------------------
 
     def _line(self, depth: int, text: str) -> None:
@@ -203,7 +221,10 @@ class _GroupWriter:
         for depth in range(levels + 1):
             for n in self.reductions:
                 if depths[n.index] == depth and depth < levels:
-                    self._line(depth, f"{self._total(n)} = {self._start(n)}")
+                    self._begin(n, depth)
+            for i in [i for i, d in self.held.items() if d == depth]:
+                value = f"{self._memory(self.fusion.root(i))}[{self._place(i)}]"
+                self._line(depth, f"{self.names[i]}_row = {value}")
             if row is not None and depth == levels - 1:
                 self._write_row(depth, row)
             for n in self.placed:
@@ -269,6 +290,8 @@ class _GroupWriter:
         if root in self.w._numbers:
             return self.w.converted(self.names[root], node.dtype, dtype)
         text = f"{self._memory(root)}[{self._place(i if key is None else key)}]"
+        if key is None and i in self.held:
+            text = f"{self.names[i]}_row"
         return self.w.converted(text, node.dtype, dtype)
 
     def _expression(self, node: GraphNode) -> str:
@@ -372,6 +395,22 @@ class _GroupWriter:
             return f"{dtype.name}({value})"
         return f"{dtype.name}({str(value).replace('inf', 'np.inf')})"
 
+    def _is_ordered(self, node: GraphNode) -> bool:
+        """Return whether integers in the order of floats are compared, see `loop_math`."""
+        assert node.op is not None
+        return node.op.name in ORDER and node.dtype.kind == "f"
+
+    def _begin(self, node: GraphNode, depth: int) -> None:
+        """Write what a variable of a reduction starts from."""
+        assert node.op is not None
+        start = self._start(node)
+        if self._is_ordered(node):
+            bits = 8 * node.dtype.itemsize
+            limit = -(2 ** (bits - 1)) if node.op.name == "amax" else 2 ** (bits - 1) - 1
+            start = f"int{bits}({limit})"
+            self._line(depth, f"{self.names[node.index]}_nan = int{bits}(0)")
+        self._line(depth, f"{self._total(node)} = {start}")
+
     def _cleared(self, node: GraphNode) -> None:
         self._line(0, f"for i in range({node.size}):")
         start = self._start(node)
@@ -387,9 +426,8 @@ class _GroupWriter:
 
     def _add(self, node: GraphNode, depth: int, start: int) -> None:
         if start == depth and not node.shape:  # of one number
-            self._line(
-                depth, f"{self._total(node)} = {self._operand(node.inputs[0], self._wide(node))}"
-            )
+            self._begin(node, depth)
+            self._add(node, depth, -1)
             self._finish(node, depth)
             return
         if start == depth:  # into memory
@@ -400,10 +438,19 @@ class _GroupWriter:
             return
         x = self._operand(node.inputs[0], self._wide(node))
         total = self._total(node)
+        if self._is_ordered(node):
+            assert node.op is not None
+            nan, bits = f"{self.names[node.index]}_nan", 8 * node.dtype.itemsize
+            self._line(depth, f"{total} = {ORDER[node.op.name]}{bits}({total}, {x})")
+            self._line(depth, f"{nan} = unordered{bits}({nan}, {x})")
+            return
         self._line(depth, f"{total} = {self._joined(node, total, x, True)}")
 
     def _finish(self, node: GraphNode, depth: int) -> None:
         value = self.w.converted(self._total(node), self._wide(node), node.dtype)
+        if self._is_ordered(node):
+            bits = 8 * node.dtype.itemsize
+            value = f"in_order{bits}({self._total(node)}, {self.names[node.index]}_nan)"
         if not node.shape:
             self._line(depth, f"{self.names[node.index]} = {value}")
             self.w._numbers.add(node.index)
