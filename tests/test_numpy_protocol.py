@@ -93,9 +93,9 @@ def test_a_function_of_numpy_records(name):
 @pytest.mark.parametrize(
     "f",
     [
-        np.sort,
-        np.median,
-        np.trace,
+        np.gradient,
+        np.average,
+        lambda x: np.partition(x, 1),
         np.linalg.inv,
         np.linalg.det,
         lambda x: np.hypot(x, 1.0),
@@ -103,7 +103,7 @@ def test_a_function_of_numpy_records(name):
         lambda x: np.sum(x, where=x.numpy() > 0),
         lambda x: np.exp(x, out=np.zeros((2, 2))),
         lambda x: np.linalg.norm(x, 2),
-        lambda x: np.repeat(x, 2),
+        lambda x: np.resize(x, 2),
     ],
 )
 def test_a_function_without_a_derivative_is_refused_when_a_gradient_is_at_stake(f):

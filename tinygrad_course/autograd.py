@@ -414,7 +414,7 @@ def _refuse_overwritten(node: Node, rule: Any) -> None:
     """Raise when a value that `rule` reads was written after `node` was recorded."""
     count = len(node.inputs)
     if node.op.variadic:
-        first = 1 if "xs[0]" in node.op.like else 0
+        first = sum(name.endswith("]") for name in node.op.like)  # "xs[0] xs[1]": the first two
         positions = list(range(first, count)) if 2 in rule.reads else []
     else:
         positions = [p - 2 for p in rule.reads if 2 <= p < 2 + count]

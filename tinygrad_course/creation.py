@@ -15,6 +15,7 @@ import numpy as np
 
 from . import errors
 from .messages import CAUGHT, explain_call
+from .ops.define import attach
 from .ops.shape import sizes
 from .random import Generator, default_generator
 from .tensor import Tensor, as_dtype, default_dtype, to_array, wrap
@@ -368,6 +369,110 @@ def eye(n: int, m: int | None = None, dtype: Any = None, requires_grad: bool = F
                 [0., 1.]])
     """
     return _finish(np.eye(n, m, dtype=_kind(dtype, "eye")), requires_grad, None)
+
+
+@_maker
+def logspace(
+    start: Any,
+    end: Any,
+    steps: int = 100,
+    base: float = 10.0,
+    dtype: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return `steps` numbers from baseˢᵗᵃʳᵗ to baseᵉⁿᵈ, whose exponents are evenly spaced.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.logspace(0, 2, 3)
+        tensor([  1.,  10., 100.])
+    """
+    powers = np.logspace(float(start), float(end), steps, base=base)
+    return _finish(powers.astype(_kind(dtype, "logspace")), requires_grad, None)
+
+
+@_maker
+def tril_indices(row: int, col: int, offset: int = 0) -> Tensor:
+    """Return the places of a lower triangle: the rows above, the columns below.
+
+    Args:
+        row: the number of rows of the matrix.
+        col: the number of columns.
+        offset: the last diagonal of the triangle: 0 the main one, 1 the one above it.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.tril_indices(2, 2).tolist()
+        [[0, 1, 1], [0, 0, 1]]
+    """
+    return wrap(np.stack(np.tril_indices(_side(row), offset, _side(col))))
+
+
+@_maker
+def triu_indices(row: int, col: int, offset: int = 0) -> Tensor:
+    """Return the places of an upper triangle: the rows above, the columns below.
+
+    Args:
+        row: the number of rows of the matrix.
+        col: the number of columns.
+        offset: the first diagonal of the triangle: 0 the main one, 1 the one above it.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.triu_indices(2, 2).tolist()
+        [[0, 0, 1], [0, 1, 1]]
+    """
+    return wrap(np.stack(np.triu_indices(_side(row), offset, _side(col))))
+
+
+def _side(n: Any) -> int:
+    return _lengths((n,), "tril_indices")[0]
+
+
+# --- after another tensor -----------------------------------------------------------------------
+
+
+def _new_zeros(
+    self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Return a new tensor of zeros, with this one's dtype unless another is given."""
+    dtype = self.dtype if dtype is None else dtype
+    return zeros(*size, dtype=dtype, requires_grad=requires_grad, device=device)
+
+
+def _new_ones(
+    self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Return a new tensor of ones, with this one's dtype unless another is given."""
+    dtype = self.dtype if dtype is None else dtype
+    return ones(*size, dtype=dtype, requires_grad=requires_grad, device=device)
+
+
+def _new_full(
+    self: Tensor,
+    size: Any,
+    fill_value: Any,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return a new tensor filled with one number, with this one's dtype unless another is given."""
+    dtype = self.dtype if dtype is None else dtype
+    return full(size, fill_value, dtype=dtype, requires_grad=requires_grad, device=device)
+
+
+def _new_tensor(
+    self: Tensor, data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Copy data into a new tensor, with this one's dtype unless another is given."""
+    dtype = self.dtype if dtype is None else dtype
+    return tensor(data, dtype=dtype, requires_grad=requires_grad, device=device)
+
+
+attach(_new_zeros, "new_zeros", "new_empty")
+attach(_new_ones, "new_ones")
+attach(_new_full, "new_full")
+attach(_new_tensor, "new_tensor")
 
 
 # --- random -------------------------------------------------------------------------------------

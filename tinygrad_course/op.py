@@ -155,7 +155,7 @@ class Op:
         self.ufunc = ufunc
         self.quiet = quiet
         self.doc = doc
-        # Inputs that rules use only for their shape; "xs[0]" means the first of a variadic op.
+        # Inputs that rules use only for their shape; "xs[0] xs[1]" means the first of a variadic op.
         self.like = tuple(like.split())
         taken = {"g", "y", "i"} & {*inputs, *self.params}
         if taken:

@@ -34,6 +34,19 @@ RETURNS = {
     "split": "tuple[Tensor, ...]",
     "chunk": "tuple[Tensor, ...]",
     "unbind": "tuple[Tensor, ...]",
+    "tensor_split": "tuple[Tensor, ...]",
+    "hsplit": "tuple[Tensor, ...]",
+    "vsplit": "tuple[Tensor, ...]",
+    "dsplit": "tuple[Tensor, ...]",
+    "std_mean": "tuple[Tensor, Tensor]",
+    "var_mean": "tuple[Tensor, Tensor]",
+    **dict.fromkeys(
+        ("sort", "topk", "kthvalue", "mode", "cummax", "cummin"), "Any"  # (values, indices)
+    ),
+    "aminmax": "Any",  # (min, max)
+    "median": "Any",  # a tensor, or the pair (values, indices)
+    "nanmedian": "Any",
+    "nonzero": "Any",  # a tensor, or a tuple of them
     "max": "Any",  # a tensor, or the pair (values, indices)
     "min": "Any",
 }

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import errors
-from ..journal import look
-from ..tensor import Tensor, apply, as_dtype, wrap
+from ..tensor import Tensor, apply, as_dtype
 from .define import attach
 from .elementwise import cast
 from .shape import axis_of, matrix_transpose, permute
@@ -68,17 +67,6 @@ def contiguous(self: Tensor) -> Tensor:
     return self if self._data.flags.c_contiguous else self.clone()
 
 
-def argsort(self: Tensor, dim: int = -1, descending: bool = False) -> Tensor:
-    """Return the indices that sort the tensor along an axis; no derivative."""
-    dim = axis_of(dim, self.ndim, "argsort")
-    look(self, "argsort")
-    key = self._data
-    if descending:
-        key = -key.astype(np.int64) if key.dtype.kind in "bu" else -key
-    order = np.argsort(key, axis=dim, kind="stable")
-    return wrap(order)
-
-
 def _transposed(self: Tensor) -> Tensor:
     """The transpose of a matrix; with more axes, their order reversed (see ``.mT``)."""
     if self.ndim == 2:
@@ -110,7 +98,7 @@ def dim(self: Tensor) -> int:
 
 attach(to, "to", "astype")
 attach(numel, "numel", "nelement")
-for _method in (cpu, size, contiguous, argsort, type_as, is_floating_point, dim):
+for _method in (cpu, size, contiguous, type_as, is_floating_point, dim):
     attach(_method, _method.__name__)
 for _name, _kind in (
     ("float", np.float32),

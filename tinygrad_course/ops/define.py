@@ -175,7 +175,7 @@ def function(
         parameters = inspect.signature(body).parameters
         names = [n for n, p in parameters.items() if p.kind is not p.VAR_POSITIONAL]
         starred = len(names) < len(parameters)
-        first = names[0]
+        first = next(iter(parameters))
         place = names.index("axis") if "axis" in names else -1
 
         @functools.wraps(body)

@@ -7,7 +7,7 @@ with fresh indices; the rest is its parameter `index`.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -143,7 +143,7 @@ place: Op = register(
         rules={"xs": lambda g, i, xs, index: select(g, *xs[2:], index=index) if i == 0 else None},
         kind="index",
         variadic=True,
-        like="xs[0]",
+        like="xs[0] xs[1]",
         symbol="place",
         text=_spell_place,
         latex=_spell_place,
@@ -256,6 +256,15 @@ def _check_range(index: Any, length: int, name: str) -> None:
             f"{name}: index {bad} is outside an axis of length {length}; indices run from 0 to "
             f"{length - 1}."
         )
+
+
+class Selected(NamedTuple):
+    """What ``sort``, ``topk``, ``max`` along an axis and others return: (values, indices)."""
+
+    values: Any
+    """The elements picked; the cotangent of each goes to the one element it was."""
+    indices: Any
+    """Their places along the axis."""
 
 
 @op(

@@ -1,7 +1,8 @@
-"""Operations that join, cut, reorder, repeat and pad: cat, stack, split, flip, roll, tile, pad."""
+"""Operations that join, reorder, repeat and pad: cat, stack, meshgrid, flip, roll, tile, pad."""
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from .. import errors
 from ..tensor import Tensor, apply, as_tensor
 from .define import NUMPY, function, op
-from .shape import axis_of, broadcast_to, reshape, sizes, unsqueeze
+from .shape import axis_of, broadcast_to, reshape, sizes, transpose, unsqueeze
 
 # --- join ---------------------------------------------------------------------------------------
 
@@ -98,7 +99,7 @@ def hstack(tensors: Any) -> Any:
     return cat(parts, 0 if parts[0].ndim == 1 else 1)
 
 
-@function(method=False, overrides=(np.vstack,), keywords={"tup": "tensors"})
+@function(method=False, overrides=(np.vstack,), also=("row_stack",), keywords={"tup": "tensors"})
 def vstack(tensors: Any) -> Any:
     """Join tensors on top of each other; a vector counts as one row.
 
@@ -109,6 +110,128 @@ def vstack(tensors: Any) -> Any:
     """
     parts = some_tensors(tensors, "vstack")
     return cat([x if x.ndim > 1 else reshape(x, 1, -1) for x in parts], 0)
+
+
+@function(method=False, overrides=(np.dstack,), keywords={"tup": "tensors"})
+def dstack(tensors: Any) -> Any:
+    """Join tensors along their third axis; a vector counts as one row, a matrix as one layer.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.dstack([tc.zeros(2, 3), tc.ones(2, 3)]).shape
+        (2, 3, 2)
+    """
+    parts = [x if x.ndim > 1 else reshape(x, 1, -1) for x in some_tensors(tensors, "dstack")]
+    return cat([x if x.ndim > 2 else unsqueeze(x, 2) for x in parts], 2)
+
+
+@function(method=False, overrides=(np.column_stack,), keywords={"tup": "tensors"})
+def column_stack(tensors: Any) -> Any:
+    """Join tensors side by side; a vector counts as one column.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.column_stack([tc.zeros(3), tc.ones(3, 2)]).shape
+        (3, 3)
+    """
+    parts = some_tensors(tensors, "column_stack")
+    return cat([x if x.ndim > 1 else reshape(x, -1, 1) for x in parts], 1)
+
+
+# --- grids --------------------------------------------------------------------------------------
+
+
+def _listed(tensors: tuple[Any, ...], name: str) -> tuple[Tensor, ...]:
+    """Return ``f(a, b)`` and ``f([a, b])`` alike as the tensors (a, b)."""
+    single = len(tensors) == 1 and isinstance(tensors[0], (list, tuple))
+    return some_tensors(tensors[0] if single else tensors, name)
+
+
+@function(method=False)
+def broadcast_tensors(*tensors: Any) -> Any:
+    """Repeat tensors along axes of length 1 until all have one shape, without copying.
+
+    Raises:
+        ShapeError: shapes that do not broadcast.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> [x.shape for x in tc.broadcast_tensors(tc.zeros(3), tc.ones(2, 1))]
+        [(2, 3), (2, 3)]
+    """
+    parts = _listed(tensors, "broadcast_tensors")
+    shape = np.broadcast_shapes(*(x.shape for x in parts))
+    return tuple(broadcast_to(x, shape) for x in parts)
+
+
+@function(method=False)
+def meshgrid(*tensors: Any, indexing: str = "ij") -> Any:
+    """The coordinates of a grid, one tensor for each axis: y_k[i, j, …] = x_k[its index].
+
+    Args:
+        tensors: vectors (or numbers), the coordinates along each axis.
+        indexing: "ij", where the first vector runs along rows, or "xy", along columns, as for
+            pictures.
+
+    Raises:
+        ShapeError: more than one axis; ArgumentError: another indexing.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> rows, columns = tc.meshgrid(tc.tensor([1, 2]), tc.tensor([5, 6, 7]), indexing="ij")
+        >>> rows.tolist(), columns.tolist()
+        ([[1, 1, 1], [2, 2, 2]], [[5, 6, 7], [5, 6, 7]])
+    """
+    parts = _listed(tensors, "meshgrid")
+    if indexing not in ("ij", "xy"):
+        raise errors.ArgumentError(f"meshgrid: indexing is 'ij' or 'xy', got {indexing!r:.40}.")
+    for x in parts:
+        if x.ndim > 1:
+            raise errors.ShapeError(f"meshgrid: takes vectors, got shape {x.shape}.")
+    axes = list(range(len(parts)))
+    if indexing == "xy" and len(parts) > 1:
+        axes[:2] = 1, 0
+    lengths = [parts[k].numel() for k in axes]
+    return tuple(
+        broadcast_to(reshape(x, *(-1 if k == axis else 1 for k in range(len(parts)))), *lengths)
+        for x, axis in zip(parts, axes, strict=True)
+    )
+
+
+@function(method=False)
+def cartesian_prod(*tensors: Any) -> Any:
+    """All combinations of one element from each vector, a row for each.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.cartesian_prod(tc.tensor([1, 2]), tc.tensor([5, 6])).tolist()
+        [[1, 5], [1, 6], [2, 5], [2, 6]]
+    """
+    parts = _listed(tensors, "cartesian_prod")
+    if len(parts) == 1:
+        return parts[0].clone()
+    return stack([reshape(x, -1) for x in meshgrid(*parts, indexing="ij")], -1)
+
+
+@function()
+def combinations(x: Any, r: int = 2, with_replacement: bool = False) -> Any:
+    """All choices of r elements of a vector, in order, a row for each.
+
+    Raises:
+        ShapeError: not a vector; ArgumentError: a negative r.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.combinations(tc.tensor([1, 2, 3])).tolist()
+        [[1, 2], [1, 3], [2, 3]]
+    """
+    if x.ndim != 1:
+        raise errors.ShapeError(f"combinations: needs a vector, got shape {x.shape}.")
+    if not isinstance(r, int) or r < 0:
+        raise errors.ArgumentError(f"combinations: r must be 0 or more, got {r!r:.40}.")
+    kind = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    rows = list(kind(range(x.shape[0]), r))
+    return x[np.array(rows, np.int64).reshape(len(rows), r)]
 
 
 # --- reorder ------------------------------------------------------------------------------------
@@ -155,84 +278,57 @@ def roll(x: Any, shifts: Any = 1, axis: Any = None) -> Any:
     return np.roll(x, shifts, axis)
 
 
-# --- cut ----------------------------------------------------------------------------------------
-
-
-@function(keywords={"split_size_or_sections": "split_size"})
-def split(x: Any, split_size: Any, axis: int = 0) -> Any:
-    """Cut a tensor into pieces of `split_size`, or of the lengths in a list; returns a tuple.
+@function(overrides=(np.fliplr,))
+def fliplr(x: Any) -> Any:
+    """Reverse the columns: the second axis.
 
     Example:
         >>> import tinygrad_course as tc
-        >>> [p.shape for p in tc.zeros(5, 2).split(2)]
-        [(2, 2), (2, 2), (1, 2)]
+        >>> tc.fliplr(tc.tensor([[1.0, 2.0]]))
+        tensor([[2., 1.]])
     """
-    place = axis_of(axis, x.ndim, "split")
-    length = x.shape[place]
-    if isinstance(split_size, (list, tuple)):
-        lengths = list(split_size)
-        if sum(lengths) != length:
-            raise errors.ShapeError(
-                f"split: the lengths {lengths} add up to {sum(lengths)}, the axis has {length}."
-            )
-    else:
-        if split_size <= 0:
-            raise errors.ArgumentError(f"split: split_size must be positive, got {split_size}.")
-        lengths = [min(split_size, length - start) for start in range(0, length, split_size)]
-        lengths = lengths or [0]
-    pieces = []
-    start = 0
-    for n in lengths:
-        index = (slice(None),) * place + (slice(start, start + n),)
-        pieces.append(x[index])
-        start += n
-    return tuple(pieces)
+    if x.ndim < 2:
+        raise errors.ShapeError(f"fliplr: needs at least 2 axes, got shape {x.shape}. Use flip.")
+    return flip(x, 1)
 
 
-@function()
-def chunk(x: Any, chunks: int, axis: int = 0) -> Any:
-    """Cut a tensor into at most `chunks` pieces of equal length (the last may be shorter).
+@function(overrides=(np.flipud,))
+def flipud(x: Any) -> Any:
+    """Reverse the rows: the first axis.
 
     Example:
         >>> import tinygrad_course as tc
-        >>> [p.shape for p in tc.zeros(5, 2).chunk(2)]
-        [(3, 2), (2, 2)]
+        >>> tc.flipud(tc.tensor([1.0, 2.0]))
+        tensor([2., 1.])
     """
-    if not isinstance(chunks, int) or chunks <= 0:
-        raise errors.ArgumentError(f"chunk: chunks must be a positive integer, got {chunks!r}.")
-    length = x.shape[axis_of(axis, x.ndim, "chunk")]
-    return split(x, max(1, -(-length // chunks)), axis)
+    if x.ndim < 1:
+        raise errors.ShapeError("flipud: needs at least one axis, got a single number.")
+    return flip(x, 0)
 
 
-@function()
-def unbind(x: Any, axis: int = 0) -> Any:
-    """Return a tuple of all slices along an axis.
+@function(overrides=(np.rot90,), keywords={"axes": "dims"})
+def rot90(x: Any, k: int = 1, dims: Any = (0, 1)) -> Any:
+    """Turn by 90° from the first towards the second of two axes, k times.
+
+    Raises:
+        ShapeError: not two different axes.
 
     Example:
         >>> import tinygrad_course as tc
-        >>> [row.tolist() for row in tc.tensor([[1.0, 2.0], [3.0, 4.0]]).unbind()]
-        [[1.0, 2.0], [3.0, 4.0]]
+        >>> tc.rot90(tc.tensor([[1, 2], [3, 4]])).tolist()
+        [[2, 4], [1, 3]]
     """
-    place = axis_of(axis, x.ndim, "unbind")
-    return tuple(x[(slice(None),) * place + (i,)] for i in range(x.shape[place]))
-
-
-@function()
-def narrow(x: Any, axis: int, start: int, length: int) -> Any:
-    """Return the `length` slices from `start` on, along an axis, without copying.
-
-    Example:
-        >>> import tinygrad_course as tc
-        >>> tc.arange(6).narrow(0, 2, 3)
-        tensor([2, 3, 4])
-    """
-    place = axis_of(axis, x.ndim, "narrow")
-    first = start + x.shape[place] if start < 0 else start
-    if first < 0 or length < 0 or first + length > x.shape[place]:
-        raise errors.ShapeError(
-            f"narrow: start {start} and length {length} leave an axis of length {x.shape[place]}."
-        )
-    return x[(slice(None),) * place + (slice(first, first + length),)]
+    axes = [axis_of(a, x.ndim, "rot90") for a in dims]
+    if len(set(axes)) != 2 or len(axes) != 2 or x.ndim < 2:
+        raise errors.ShapeError(f"rot90: dims must name two different axes, got {dims}.")
+    first, second = axes
+    if k % 4 == 0:
+        return x.clone()
+    if k % 4 == 2:
+        return flip(x, (first, second))
+    if k % 4 == 1:
+        return transpose(flip(x, second), first, second)
+    return flip(transpose(x, first, second), second)
 
 
 # --- repeat and pad -----------------------------------------------------------------------------
@@ -273,6 +369,57 @@ def repeat(x: Any, *sizes_: Any) -> Any:
     if len(counts) < x.ndim:
         raise errors.ShapeError(f"repeat: give a count for each of the {x.ndim} axes: {counts}.")
     return tile(x, counts)
+
+
+@function()
+def repeat_interleave(
+    x: Any, repeats: Any, axis: Any = None, *, output_size: int | None = None
+) -> Any:
+    """Repeat each element along an axis, ``np.repeat``.
+
+    Args:
+        x: the tensor.
+        repeats: how often, for all or for each element.
+        axis: the axis (PyTorch's ``dim``); None repeats the elements of the flattened tensor.
+        output_size: accepted for PyTorch's sake; the resulting length, if given, must be right.
+
+    Raises:
+        ShapeError: another number of counts than elements; ArgumentError: negative counts.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.repeat_interleave(tc.tensor([1, 2]), 2)
+        tensor([1, 1, 2, 2])
+        >>> tc.repeat_interleave(tc.tensor([1, 2]), tc.tensor([3, 1]))
+        tensor([1, 1, 1, 2])
+    """
+    if axis is None or x.ndim == 0:
+        x, axis = reshape(x, -1), 0
+    place = axis_of(axis, x.ndim, "repeat_interleave")
+    length = x.shape[place]
+    counts = repeats.numpy() if isinstance(repeats, Tensor) else np.asarray(repeats)
+    if counts.dtype.kind not in "iu" or (counts.size and counts.min() < 0) or counts.ndim > 1:
+        raise errors.ArgumentError(
+            f"repeat_interleave: repeats are integers from 0 on, one or a row of them; got "
+            f"{repeats!r:.60}."
+        )
+    if counts.size not in (1, length):
+        raise errors.ShapeError(
+            f"repeat_interleave: {counts.size} counts for an axis of length {length}; give one for "
+            "all, or one for each."
+        )
+    if counts.size == 1:
+        times = int(counts.reshape(-1)[0])
+        before, behind = x.shape[:place], x.shape[place + 1 :]
+        wide = broadcast_to(unsqueeze(x, place + 1), (*before, length, times, *behind))
+        y = reshape(wide, (*before, length * times, *behind))
+    else:
+        y = x[(slice(None),) * place + (np.repeat(np.arange(length), counts),)]
+    if output_size not in (None, y.shape[place]):
+        raise errors.ArgumentError(
+            f"repeat_interleave: output_size is {output_size}, the result has {y.shape[place]}."
+        )
+    return y
 
 
 @op(
@@ -367,3 +514,16 @@ def _numpy_pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_value
 
 
 NUMPY[np.pad] = _numpy_pad
+
+
+def _numpy_repeat(x: Any, repeats: Any, axis: Any = None) -> Any:
+    return repeat_interleave(x, repeats, axis)
+
+
+def _numpy_meshgrid(*vectors: Any, indexing: str = "xy") -> Any:
+    """The grid with NumPy's default."""
+    return meshgrid(*vectors, indexing=indexing)
+
+
+NUMPY[np.repeat] = _numpy_repeat
+NUMPY[np.meshgrid] = _numpy_meshgrid

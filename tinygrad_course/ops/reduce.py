@@ -1,4 +1,4 @@
-"""Reductions: sums, means, products, extremes, norms and cumulative sums along axes."""
+"""Reductions: sums, means, products, extremes and norms along axes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .compare import maximum, minimum, where
 from .define import NUMPY, function, op
 from .elementwise import abs as absolute
 from .elementwise import sqrt
-from .index import take_along_axis
+from .index import Selected, take_along_axis
 from .join import cat
 from .shape import axis_of, broadcast_like, insert_axes, squeeze, unsqueeze
 
@@ -234,25 +234,7 @@ def _extreme(x: Any, axis: Any, keepdims: bool, full: Any, arg: Any, pair: Any) 
     values = take_along_axis(x, indices, axis)
     if not keepdims:
         values, indices = squeeze(values, axis), squeeze(indices, axis)
-    return Extreme(values, indices)
-
-
-class Extreme(tuple[Any, Any]):
-    """The pair (values, indices) that ``max`` and ``min`` along an axis return."""
-
-    def __new__(cls, values: Any, indices: Any) -> Extreme:
-        """Make the pair."""
-        return super().__new__(cls, (values, indices))
-
-    @property
-    def values(self) -> Any:
-        """The extreme values; the cotangent goes to the one element picked."""
-        return self[0]
-
-    @property
-    def indices(self) -> Any:
-        """Their places along the axis."""
-        return self[1]
+    return Selected(values, indices)
 
 
 @function()
@@ -456,31 +438,6 @@ def std(x: Any, axis: Any = None, correction: Any = 1, keepdims: bool = False) -
     variance = var(x, axis, correction, keepdims)
     zero = variance == 0
     return where(zero, 0.0, sqrt(where(zero, 1.0, variance)))
-
-
-@op(
-    kind="reduction",
-    symbol="cumΣ",
-    text="np.cumsum",
-    latex=r"\mathrm{{np.cumsum}}",
-    numpy="np.cumsum",
-    overrides=(np.cumsum,),
-    like="x",
-    dx=lambda g, x, axis: (
-        np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis)
-        if axis is not None
-        else np.reshape(np.flip(np.cumsum(np.flip(g, 0), axis=0), 0), np.shape(x))
-    ),
-)
-def cumsum(x: Any, axis: Any = None) -> Any:
-    """Running sum along an axis (of the flattened tensor when axis is None).
-
-    Example:
-        >>> import tinygrad_course as tc
-        >>> tc.cumsum(tc.tensor([1.0, 2.0, 3.0]), 0)
-        tensor([1., 3., 6.])
-    """
-    return np.cumsum(x, axis=axis)
 
 
 @op(

@@ -175,6 +175,24 @@ def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     return apply(reshape_to.op, (x,), {"shape": joined})
 
 
+@function(keywords={"sizes": "sizes_"})
+def unflatten(x: Any, axis: int, sizes_: Any) -> Any:
+    """Make several axes of one; one of their lengths may be −1.
+
+    Raises:
+        ShapeError: lengths whose product is not that of the axis.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.zeros(2, 6).unflatten(1, (3, -1)).shape
+        (2, 3, 2)
+    """
+    place = axis_of(axis, x.ndim, "unflatten")
+    parts = sizes((sizes_,), "unflatten")
+    lengths = (*x.shape[:place], *parts, *x.shape[place + 1 :])
+    return apply(reshape_to.op, (x,), {"shape": lengths})
+
+
 def axis_of(axis: Any, ndim: int, name: str) -> int:
     """Return `axis` counted from the front, or refuse it."""
     limit = max(ndim, 1)
@@ -432,3 +450,30 @@ def expand(x: Any, *shape: Any) -> Any:
             "for axes that exist."
         )
     return apply(broadcast_shape.op, (x,), {"shape": lengths})
+
+
+# --- after another tensor -----------------------------------------------------------------------
+
+
+@function()
+def expand_as(x: Any, other: Any) -> Any:
+    """Repeat axes of length 1 to the shape of another tensor, without copying.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.zeros(3, 1).expand_as(tc.ones(3, 4)).shape
+        (3, 4)
+    """
+    return apply(broadcast_like.op, (x, other))
+
+
+@function(also=("view_as",))
+def reshape_as(x: Any, other: Any) -> Any:
+    """Give a tensor the shape of another one.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.arange(6).view_as(tc.zeros(2, 3)).shape
+        (2, 3)
+    """
+    return apply(reshape_like.op, (x, other))
