@@ -315,6 +315,23 @@ def test_numbers_beside_tensors() -> None:
     assert compiled.traced == 2
 
 
+def test_results_that_are_the_next_parameters() -> None:
+    def program(compile: Compile) -> Played:
+        def step(w: Any, x: Any) -> Any:
+            J = ((x @ w) ** 2).mean()
+            (g,) = tc.autograd.grad(J, [w])
+            return (w - 0.1 * g).detach().requires_grad_()
+
+        step = compile(step)
+        w = weight()
+        for k in range(3):
+            w = step(w, X + k)
+            yield w
+            yield w.requires_grad and w.is_leaf
+
+    assert not the_same(program)[0].reason
+
+
 def test_results_stay_as_they_are() -> None:
     compiled = tc.compile(lambda x: (x * 2, x.sum(0), x.T, x.sum()))
     kept = [compiled(X + k) for k in range(3)]

@@ -149,7 +149,7 @@ def _steps(made: Any, space: dict[str, Any]) -> list[str]:
     if made.deposits:
         space["deposit"] = made._deposit
         lines.append(f"deposit(values[{made.count}:])")
-    if isinstance(made.structure, Tensor) and not made.same:
+    if isinstance(made.structure, Tensor) and not (made.same or made.wanted):
         lines.append("y = values[0]")
         lines.append("return wrap(y if type(y) in SCALARS else array(y))")
     elif made.structure is None:

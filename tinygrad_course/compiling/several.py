@@ -19,7 +19,7 @@ from .effects import meets, owner
 
 def can_repeat(made: Any, stacks: Sequence[Any]) -> bool:
     """Return whether the calls of a `Specialised` leave nothing behind but states and results."""
-    aside = made.owners_of_grads or made.wrt or made.deposits or made.same
+    aside = made.owners_of_grads or made.wrt or made.deposits or made.same or made.wanted
     if aside or made.pins or not _is_stackable(made.structure):
         return False
     if not meets(made.required, stacks):

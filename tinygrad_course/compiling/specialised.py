@@ -386,6 +386,9 @@ class Specialised:
             for k, ((_, y), source) in enumerate(zip(run.results, run.outputs, strict=True))
             if y is source
         }
+        # Results that are parameters of the next call: x.detach().requires_grad_().
+        leaves = {k for k, (_, y) in enumerate(run.results) if y._node is None and y._requires_grad}
+        self.wanted = leaves - self.same.keys()
         self.refresh_of = dict(journal.refresh)
         self.commits = list(journal.commits)
         for optimizer in journal.optimizers:
@@ -605,7 +608,9 @@ class Specialised:
             k, value = next(values)
             source = self.same.get(k)
             if source is None:
-                return wrap(value if type(value) in SCALARS else np.array(value))
+                made = wrap(value if type(value) in SCALARS else np.array(value))
+                made._requires_grad = k in self.wanted
+                return made
             return given[self.given[source]] if source in self.given else source
         if isinstance(structure, (list, tuple)):
             parts = [self._rebuilt(part, values, given) for part in structure]
