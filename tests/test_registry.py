@@ -372,9 +372,10 @@ def test_both_names_of_axes_work(name):
     more: dict[str, Any] = {
         "cat": {}, "stack": {}, "split": {"split_size": 1}, "chunk": {"chunks": 2},
         "narrow": {"start": 0, "length": 1}, "index_select": {"index": [0]},
-        "roll": {"shifts": 1},
+        "roll": {"shifts": 1}, "cosine_similarity": {"x2": floats(2, 3, key="b")},
     }.get(name, AXIS_CALLS.get(name, {}))  # fmt: skip
-    x: Any = floats(2, 3) > 0 if name in ("all", "any") else floats(2, 3)
+    shape = (2, 4) if name == "glu" else (2, 3)
+    x: Any = floats(*shape) > 0 if name in ("all", "any") else floats(*shape)
     x = tc.tensor(x)
     first = [x, x] if list(parameters)[0] == "tensors" else x
     spellings = [{"axis": 1}, {"dim": 1}]

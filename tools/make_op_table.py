@@ -25,7 +25,9 @@ FAMILIES = {
     "trigonometry": "Trigonometric and hyperbolic functions",
     "rounding": "Rounding and remainders",
     "special": "Special functions",
+    "logarithms": "Logarithms of sums, products and odds",
     "activation": "Activations",
+    "piecewise": "Activations of straight pieces",
     "compare": "Comparisons and choices",
     "reduce": "Reductions",
     "cumulative": "Running sums and products, differences",
@@ -39,6 +41,7 @@ FAMILIES = {
     "scatter": "Writing to places",
     "diagonal": "Diagonals and triangles",
     "linalg": "Linear algebra",
+    "distance": "Distances",
     "loss": "Losses",
     "random": "Random draws",
 }

@@ -406,7 +406,11 @@ MODULES: dict[str, Any] = {
     "Dropout": lambda: nn.Dropout(0.3),
     "ELU": lambda: nn.ELU(0.5),
     "Flatten": lambda: nn.Flatten(),
+    "CosineSimilarity": lambda: nn.CosineSimilarity()(
+        nn.Dense(3, 2)(tc.rand(*X3)), tc.rand(4, 2)
+    ).mean(),
     "GELU": lambda: nn.GELU(),
+    "GLU": lambda: nn.Sequential(nn.Dense(3, 4), nn.GLU()),
     "HuberLoss": lambda: nn.HuberLoss()(nn.Dense(3, 2)(tc.rand(*X3)), tc.ones(4, 2)),
     "Identity": lambda: nn.Identity(),
     "L1Loss": lambda: nn.L1Loss()(nn.Dense(3, 2)(tc.rand(*X3)), tc.ones(4, 2)),
@@ -416,6 +420,10 @@ MODULES: dict[str, Any] = {
     "LogSoftmax": lambda: nn.LogSoftmax(-1),
     "SmoothL1Loss": lambda: nn.SmoothL1Loss()(nn.Dense(3, 2)(tc.rand(*X3)), tc.ones(4, 2)),
     "MSELoss": lambda: nn.MSELoss()(nn.Dense(3, 2)(tc.rand(*X3)), tc.ones(4, 2)),
+    "PairwiseDistance": lambda: nn.PairwiseDistance()(
+        nn.Dense(3, 2)(tc.rand(*X3)), tc.rand(4, 2)
+    ).mean(),
+    "Threshold": lambda: nn.Threshold(0.1, 0.5),
     "NLLLoss": lambda: nn.NLLLoss()(
         nn.Dense(3, 2)(tc.rand(*X3)).log_softmax(-1), tc.tensor([0, 1, 1, 0])
     ),

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from .. import errors
+from ..inplace import change
 from ..node import NO_PARAMS
 from ..op import Op
 from ..ops import activation as ops
-from ..ops import trigonometry
-from ..tensor import Tensor, apply
+from ..ops import logarithms, piecewise, trigonometry
+from ..tensor import Tensor, apply, as_tensor
 from .module import Module
 
 
@@ -28,15 +29,41 @@ class Activation(Module):
     op: ClassVar[Op]
     # What the operation is called with, in the order of its parameters.
     _params: dict[str, Any] = NO_PARAMS
+    inplace = False
+
+    def __init__(self, *, inplace: bool = False) -> None:
+        super().__init__()
+        if inplace:
+            self.inplace = True
 
     def forward(self, x: Any) -> Tensor:
-        """Apply the operation."""
+        """Apply the operation; with `inplace`, its result overwrites x."""
+        if self.inplace:
+            return change(as_tensor(x), self.op, (), self._params)
         return apply(self.op, (x,), self._params)
 
     def extra_repr(self) -> str:
         """Return the parameters."""
         names = {"axis": "dim"}
-        return ", ".join(f"{names.get(k, k)}={v!r}" for k, v in self._params.items())
+        shown = [f"{names.get(k, k)}={v!r}" for k, v in self._params.items()]
+        return ", ".join([*shown, "inplace=True"] if self.inplace else shown)
+
+
+class Composed(Activation):
+    """Base class of the activations that several operations compute together.
+
+    Example:
+        >>> from tinygrad_course import nn
+        >>> isinstance(nn.Mish(), nn.Activation)
+        True
+    """
+
+    function: ClassVar[Callable[..., Any]]
+
+    def forward(self, x: Any) -> Tensor:
+        """Apply the function; with `inplace`, its result overwrites x."""
+        y: Any = type(self).function(x, **self._params)
+        return as_tensor(x).copy_(y) if self.inplace else y  # type: ignore[no-any-return,attr-defined]
 
 
 class Sigmoid(Activation):
@@ -68,6 +95,9 @@ class Tanh(Activation):
 class ReLU(Activation):
     """Rectified linear unit: a = max(z, 0), with da/dz = 1 where z > 0, else 0.
 
+    Args:
+        inplace: True overwrites the input, as in PyTorch.
+
     Example:
         >>> import tinygrad_course as tc
         >>> from tinygrad_course import nn
@@ -77,12 +107,16 @@ class ReLU(Activation):
 
     op = ops.relu.op
 
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__(inplace=inplace)
+
 
 class LeakyReLU(Activation):
     """Leaky ReLU: a = z where z > 0, else s z.
 
     Args:
         negative_slope: the slope s.
+        inplace: True overwrites the input.
 
     Example:
         >>> import tinygrad_course as tc
@@ -93,8 +127,8 @@ class LeakyReLU(Activation):
 
     op = ops.leaky_relu.op
 
-    def __init__(self, negative_slope: float = 0.01) -> None:
-        super().__init__()
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
+        super().__init__(inplace=inplace)
         self._params = {"negative_slope": negative_slope}
 
 
@@ -103,6 +137,7 @@ class ELU(Activation):
 
     Args:
         alpha: the limit −α for large negative z.
+        inplace: True overwrites the input.
 
     Example:
         >>> import tinygrad_course as tc
@@ -113,22 +148,102 @@ class ELU(Activation):
 
     op = ops.elu.op
 
-    def __init__(self, alpha: float = 1.0) -> None:
-        super().__init__()
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
+        super().__init__(inplace=inplace)
         self._params = {"alpha": alpha}
 
 
+class CELU(Activation):
+    """Exponential linear unit with slope 1 at 0: a = z where z > 0, else α (exp(z/α) − 1).
+
+    Args:
+        alpha: the limit −α for large negative z.
+        inplace: True overwrites the input.
+
+    Source:
+        Barron 2017, arXiv:1704.07483.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import nn
+        >>> nn.CELU(2.0)(tc.tensor([-1.0, 2.0]))
+        tensor([-0.7869,  2.    ])
+    """
+
+    op = ops.celu.op
+
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
+        super().__init__(inplace=inplace)
+        self._params = {"alpha": alpha}
+
+
+class SELU(Composed):
+    """Self-normalizing ELU: a = 1.0507 · z where z > 0, else 1.0507 · 1.6733 (eᶻ − 1).
+
+    Args:
+        inplace: True overwrites the input.
+
+    Source:
+        Klambauer, Unterthiner, Mayr, Hochreiter 2017, arXiv:1706.02515.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import nn
+        >>> nn.SELU()(tc.tensor([-1.0, 2.0]))
+        tensor([-1.1113,  2.1014])
+    """
+
+    function = staticmethod(ops.selu)
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__(inplace=inplace)
+
+
 class Softplus(Activation):
-    """Softplus: a = log(1 + eᶻ), a smooth ReLU.
+    """Softplus: a = log(1 + exp(β z)) / β, a smooth ReLU.
+
+    Args:
+        beta: β; the larger, the nearer to ReLU.
+        threshold: accepted as in PyTorch, which takes a = z for β z beyond it. The formula here is
+            exact for every z, and needs no such case.
 
     Example:
         >>> import tinygrad_course as tc
         >>> from tinygrad_course import nn
         >>> nn.Softplus()(tc.tensor([0.0]))
         tensor([0.6931])
+        >>> nn.Softplus(beta=10.0)
+        Softplus(beta=10.0)
     """
 
     op = ops.softplus.op
+
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
+        super().__init__()
+        self.beta, self.threshold = beta, threshold
+
+    def forward(self, x: Any) -> Tensor:
+        """Apply softplus."""
+        if self.beta == 1:
+            return apply(self.op, (x,))
+        return ops.softplus(as_tensor(x) * self.beta) / self.beta  # type: ignore[operator,no-any-return]
+
+    def extra_repr(self) -> str:
+        """Return β, unless 1."""
+        return "" if self.beta == 1 else f"beta={self.beta!r}"
+
+
+class LogSigmoid(Composed):
+    """Logarithm of the logistic function: a = log σ(z).
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import nn
+        >>> nn.LogSigmoid()(tc.tensor([0.0]))
+        tensor([-0.6931])
+    """
+
+    function = staticmethod(logarithms.logsigmoid)
 
 
 class GELU(Activation):
@@ -170,6 +285,9 @@ class GELU(Activation):
 class SiLU(Activation):
     """SiLU (swish): a = z σ(z).
 
+    Args:
+        inplace: True overwrites the input, as in PyTorch.
+
     Example:
         >>> import tinygrad_course as tc
         >>> from tinygrad_course import nn
@@ -178,6 +296,80 @@ class SiLU(Activation):
     """
 
     op = ops.silu.op
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__(inplace=inplace)
+
+
+class Mish(Composed):
+    """Mish: a = z tanh(softplus z), smooth and much like SiLU.
+
+    Args:
+        inplace: True overwrites the input.
+
+    Source:
+        Misra 2019, arXiv:1908.08681.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import nn
+        >>> nn.Mish()(tc.tensor([1.0]))
+        tensor([0.8651])
+    """
+
+    function = staticmethod(ops.mish)
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__(inplace=inplace)
+
+
+class GLU(Composed):
+    """Gated linear unit: y = a σ(b), of the halves a and b of the input along an axis.
+
+    Args:
+        dim: the axis; its length must be even.
+
+    Source:
+        Dauphin, Fan, Auli, Grangier 2016, arXiv:1612.08083.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import nn
+        >>> nn.GLU()(tc.tensor([[1.0, 2.0, 0.0, 0.0]]))
+        tensor([[0.5, 1. ]])
+    """
+
+    function = staticmethod(ops.glu)
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self._params = {"axis": dim}
+
+
+class Softsign(Activation):
+    """Softsign: a = z / (1 + |z|).
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import nn
+        >>> nn.Softsign()(tc.tensor([-1.0, 3.0]))
+        tensor([-0.5 ,  0.75])
+    """
+
+    op = ops.softsign.op
+
+
+class Tanhshrink(Composed):
+    """What tanh takes away: a = z − tanh z.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import nn
+        >>> nn.Tanhshrink()(tc.tensor([-2.0, 0.0]))
+        tensor([-1.036,  0.   ])
+    """
+
+    function = staticmethod(ops.tanhshrink)
 
 
 class Step(Activation):
@@ -215,6 +407,26 @@ class Softmax(Activation):
         self._params = {"axis": dim}
 
 
+class Softmin(Composed):
+    """Softmax of −z along an axis: the smallest entry gets the largest share.
+
+    Args:
+        dim: the class axis; 0 when examples are columns.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import nn
+        >>> nn.Softmin()(tc.tensor([0.0, 1.0, 2.0]))
+        tensor([0.6652, 0.2447, 0.09  ])
+    """
+
+    function = staticmethod(ops.softmin)
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self._params = {"axis": dim}
+
+
 class LogSoftmax(Activation):
     """Logarithm of softmax: zᵢ − log Σⱼ exp(zⱼ) along an axis; goes with NLLLoss.
 
@@ -241,6 +453,15 @@ BY_NAME: dict[str, Any] = {
     "relu": ops.relu,
     "leaky_relu": ops.leaky_relu,
     "elu": ops.elu,
+    "selu": ops.selu,
+    "celu": ops.celu,
+    "relu6": piecewise.relu6,
+    "hardtanh": piecewise.hardtanh,
+    "hardsigmoid": piecewise.hardsigmoid,
+    "hardswish": piecewise.hardswish,
+    "softsign": ops.softsign,
+    "mish": ops.mish,
+    "logsigmoid": logarithms.logsigmoid,
     "softplus": ops.softplus,
     "gelu": ops.gelu_exact,
     "step": ops.step,

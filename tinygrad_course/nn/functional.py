@@ -11,6 +11,8 @@ Example:
 
 from __future__ import annotations
 
+import functools
+import inspect
 from functools import partial
 from typing import Any
 
@@ -18,21 +20,25 @@ import numpy as np
 
 from .. import errors
 from ..journal import active, look
+from ..ops import activation as _activation
+from ..ops import piecewise as _piecewise
 from ..ops.activation import (
-    elu,
     gelu,
-    leaky_relu,
+    glu,
     log_softmax,
-    relu,
     sigmoid,
-    silu,
     softmax,
-    softplus,
+    softmin,
+    softsign,
     step,
+    tanhshrink,
 )
+from ..ops.distance import cosine_similarity, normalize, pairwise_distance
 from ..ops.elementwise import add, mul
 from ..ops.join import pad
 from ..ops.linalg import affine, matmul
+from ..ops.logarithms import logsigmoid
+from ..ops.piecewise import hardshrink, prelu, softshrink
 from ..ops.random import bernoulli_mask
 from ..ops.shape import flatten
 from ..ops.trigonometry import tanh
@@ -49,7 +55,53 @@ from .losses import (
     smooth_l1_loss,
 )
 
-swish = silu
+
+def _with_inplace(function: Any) -> Any:
+    """Give an activation PyTorch's last argument, `inplace`: the result overwrites the input."""
+    count = len(inspect.signature(function).parameters) - 1
+
+    @functools.wraps(function)  # its operation too: a layer can take it as its activation
+    def activation(input: Any, *args: Any, inplace: bool = False, **params: Any) -> Any:
+        if len(args) > count:
+            *args, inplace = args  # type: ignore[assignment]
+        y = function(input, *args, **params)
+        return input.copy_(y) if inplace else y
+
+    return activation
+
+
+relu = _with_inplace(_activation.relu)
+leaky_relu = _with_inplace(_activation.leaky_relu)
+elu = _with_inplace(_activation.elu)
+celu = _with_inplace(_activation.celu)
+selu = _with_inplace(_activation.selu)
+silu = swish = _with_inplace(_activation.silu)
+mish = _with_inplace(_activation.mish)
+hardtanh = _with_inplace(_piecewise.hardtanh)
+relu6 = _with_inplace(_piecewise.relu6)
+hardsigmoid = _with_inplace(_piecewise.hardsigmoid)
+hardswish = _with_inplace(_piecewise.hardswish)
+threshold = _with_inplace(_piecewise.threshold)
+
+
+def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+    """Softplus: y = log(1 + exp(β x)) / β.
+
+    Args:
+        input: x.
+        beta: β; the larger, the nearer to ReLU.
+        threshold: accepted as in PyTorch, which takes y = x for β x beyond it; the formula here is
+            exact for every x.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course.nn import functional as F
+        >>> F.softplus(tc.tensor([0.0, 1.0]), beta=2.0)
+        tensor([0.3466, 1.0635])
+    """
+    if beta == 1:
+        return _activation.softplus(input)
+    return _activation.softplus(as_tensor(input) * beta) / beta  # type: ignore[operator,no-any-return]
 
 
 def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
@@ -173,27 +225,46 @@ def _within(length: int, values: Any) -> bool:
 __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "celu",
+    "cosine_similarity",
     "cross_entropy",
     "dropout",
     "elu",
     "flatten",
     "gelu",
+    "glu",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
     "huber_loss",
     "l1_loss",
     "leaky_relu",
     "linear",
     "log_softmax",
+    "logsigmoid",
+    "mish",
     "mse_loss",
     "nll_loss",
+    "normalize",
     "one_hot",
     "pad",
+    "pairwise_distance",
+    "prelu",
     "relu",
+    "relu6",
+    "selu",
     "sigmoid",
     "silu",
     "smooth_l1_loss",
     "softmax",
+    "softmin",
     "softplus",
+    "softshrink",
+    "softsign",
     "step",
     "swish",
     "tanh",
+    "tanhshrink",
+    "threshold",
 ]

@@ -13,7 +13,9 @@ import numpy as np
 from .. import errors
 from ..tensor import apply
 from .define import function, op
+from .shape import axis_of
 from .special import erf
+from .trigonometry import tanh
 
 
 @op(
@@ -123,6 +125,88 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
 
 
 @op(
+    symbol="celu",
+    numpy="celu",
+    helper="""
+def celu(z, alpha=1.0):
+    # Exponential linear unit whose slope at 0 is 1 for every alpha.
+    return np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0) / alpha))
+""",
+    dx=lambda g, x, alpha: np.where(x > 0, g, g * np.exp(np.minimum(x, 0) / alpha)),
+)
+def celu(x: Any, alpha: float = 1.0) -> Any:
+    """Exponential linear unit with slope 1 at 0: y = x where x > 0, else α (exp(x/α) − 1).
+
+    Args:
+        x: the tensor.
+        alpha: the limit −α for large negative x.
+
+    Source:
+        Barron 2017, arXiv:1704.07483.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.celu(tc.tensor([-1.0, 2.0]), alpha=2.0)
+        tensor([-0.7869,  2.    ])
+    """
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0) / alpha))
+
+
+# With these, means and variances of layers tend to 0 and 1 (the paper's appendix).
+_SELU_ALPHA = 1.6732632423543772848170429916717
+_SELU_SCALE = 1.0507009873554804934193349852946
+
+
+@function()
+def selu(x: Any) -> Any:
+    """Self-normalizing ELU: y = 1.0507 · x where x > 0, else 1.0507 · 1.6733 (eˣ − 1).
+
+    Source:
+        Klambauer, Unterthiner, Mayr, Hochreiter 2017, arXiv:1706.02515.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.selu(tc.tensor([-1.0, 2.0]))
+        tensor([-1.1113,  2.1014])
+    """
+    return _SELU_SCALE * elu(x, _SELU_ALPHA)
+
+
+@op(
+    symbol="softsign",
+    numpy="softsign",
+    helper="""
+def softsign(z):
+    # Between -1 and 1, as tanh, but nearing them slowly.
+    return z / (1 + np.abs(z))
+""",
+    dx=lambda g, x: g / np.square(1 + np.abs(x)),
+    quiet=True,
+)
+def softsign(x: Any) -> Any:
+    """Softsign: y = x / (1 + |x|), with dx = g / (1 + |x|)².
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.softsign(tc.tensor([-1.0, 3.0]))
+        tensor([-0.5 ,  0.75])
+    """
+    return x / (1 + np.abs(x))
+
+
+@function()
+def tanhshrink(x: Any) -> Any:
+    """What tanh takes away: y = x − tanh x.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.tanhshrink(tc.tensor([-2.0, 0.0]))
+        tensor([-1.036,  0.   ])
+    """
+    return x - tanh(x)
+
+
+@op(
     symbol="softplus",
     numpy="np.logaddexp(0, {x})",
     dx=lambda g, x: g * sigmoid.op(x),
@@ -164,6 +248,50 @@ def silu(x: Any) -> Any:
 
 def _silu_slope(x: Any, s: Any) -> Any:
     return s * (1 + x * (1 - s))
+
+
+@function()
+def mish(x: Any) -> Any:
+    """Mish: y = x tanh(softplus x), smooth and much like SiLU.
+
+    Source:
+        Misra 2019, arXiv:1908.08681.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.mish(tc.tensor([0.0, 1.0]))
+        tensor([0.    , 0.8651])
+    """
+    return x * tanh(softplus(x))
+
+
+@function()
+def glu(x: Any, axis: int = -1) -> Any:
+    """Gated linear unit: y = a σ(b), of the two halves a and b of x along an axis.
+
+    Args:
+        x: the tensor, of an even length along the axis; y has half of it.
+        axis: the axis (PyTorch's ``dim``).
+
+    Raises:
+        ShapeError: an odd length.
+
+    Source:
+        Dauphin, Fan, Auli, Grangier 2016, arXiv:1612.08083.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.glu(tc.tensor([[1.0, 2.0, 0.0, 0.0]]))
+        tensor([[0.5, 1. ]])
+    """
+    axis = axis_of(axis, x.ndim, "glu")
+    if x.ndim == 0 or x.shape[axis] % 2:
+        raise errors.ShapeError(
+            f"glu: halves x along axis {axis}, but its shape is {x.shape}. The length there must "
+            "be even: let the layer before have twice as many units."
+        )
+    a, b = x.chunk(2, axis)
+    return a * sigmoid(b)
 
 
 # --- GELU ---------------------------------------------------------------------------------------
@@ -335,3 +463,19 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
     """
     shifted = _below_top(x, axis)
     return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+
+
+@function()
+def softmin(x: Any, axis: int = -1) -> Any:
+    """Softmax of −x along an axis: the smallest entry gets the largest share.
+
+    Args:
+        x: the tensor.
+        axis: the axis whose entries sum to 1 (PyTorch's ``dim``).
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.softmin(tc.tensor([0.0, 1.0, 2.0]))
+        tensor([0.6652, 0.2447, 0.09  ])
+    """
+    return softmax(-x, axis)

@@ -328,6 +328,51 @@ def _clamp_(self: Tensor, min: Any = None, max: Any = None) -> Tensor:
 attach(_clamp_, "clamp_", "clip_")
 
 
+@op(
+    symbol="step",
+    text="heaviside",
+    latex=r"\mathrm{{heaviside}}",
+    ufunc=np.heaviside,
+    dx=lambda g: np.zeros_like(g),
+    dvalues=lambda g, x: np.where(x == 0, g, 0),
+)
+def heaviside(x: Any, values: Any) -> Any:
+    """Unit step: y = 0 where x < 0, 1 where x > 0, and the given value where x = 0.
+
+    The derivative with respect to x is 0; the cotangent of the zeros goes to the values.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.heaviside(tc.tensor([-1.5, 0.0, 2.0]), tc.tensor(0.5))
+        tensor([0. , 0.5, 1. ])
+    """
+
+
+@op(
+    symbol="nan→num",
+    numpy="np.nan_to_num",
+    overrides=(np.nan_to_num,),
+    dx=lambda g, x: np.where(np.isfinite(x), g, 0),
+)
+def nan_to_num(
+    x: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
+) -> Any:
+    """Replace NaN and infinities by numbers; they get no cotangent.
+
+    Args:
+        x: the tensor.
+        nan: what replaces NaN.
+        posinf: what replaces +∞; by default the largest number of the dtype.
+        neginf: what replaces −∞; by default the smallest.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.nan_to_num(tc.tensor([1.0, float("nan"), float("inf")]), posinf=9.0)
+        tensor([1., 0., 9.])
+    """
+    return np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
+
+
 # --- logic on booleans --------------------------------------------------------------------------
 
 

@@ -16,7 +16,8 @@ import numpy as np
 
 from ..op import POWER, PRODUCT, SUM, UNARY
 from ..spelling import literal
-from .define import UFUNC_OPS, op
+from ..tensor import Tensor
+from .define import UFUNC_OPS, attach, function, op
 
 _LN2 = math.log(2.0)
 _LN10 = math.log(10.0)
@@ -268,6 +269,104 @@ def reciprocal(x: Any) -> Any:
 UFUNC_OPS[np.reciprocal] = reciprocal.op
 
 
+@op(
+    symbol="1/√",
+    text="1 / √{x}",
+    latex=r"\frac{{1}}{{\sqrt{{{x}}}}}",
+    numpy="1 / np.sqrt({x})",
+    precedence=PRODUCT,
+    quiet=True,
+    dx=lambda g, y, x: g * y / (-2 * x),
+)
+def rsqrt(x: Any) -> Any:
+    """Reciprocal of the square root: y = 1 / √x, with dx = −g y / (2 x).
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.rsqrt(tc.tensor([4.0, 0.25]))
+        tensor([0.5, 2. ])
+    """
+    return 1 / np.sqrt(x)
+
+
+@function()
+def lerp(x: Any, end: Any, weight: Any) -> Any:
+    """Linear interpolation: y = x + w (end − x); w = 0 gives x, w = 1 gives the end.
+
+    Args:
+        x: the start.
+        end: the end, of a shape that broadcasts with it.
+        weight: w, a number or a tensor.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.lerp(tc.tensor([0.0, 10.0]), tc.tensor([4.0, 20.0]), 0.25)
+        tensor([ 1. , 12.5])
+    """
+    return x + weight * (end - x)
+
+
+@function()
+def addcmul(x: Any, tensor1: Any, tensor2: Any, value: Any = 1) -> Any:
+    """Add a product: y = x + v a b.
+
+    Args:
+        x: what is added to.
+        tensor1: a.
+        tensor2: b.
+        value: v.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.addcmul(tc.ones(2), tc.tensor([1.0, 2.0]), tc.tensor([3.0, 4.0]), value=0.5)
+        tensor([2.5, 5. ])
+    """
+    return x + _scaled(tensor1 * tensor2, value)
+
+
+@function()
+def addcdiv(x: Any, tensor1: Any, tensor2: Any, value: Any = 1) -> Any:
+    """Add a quotient: y = x + v a / b, the step of Adam.
+
+    Args:
+        x: what is added to.
+        tensor1: a.
+        tensor2: b.
+        value: v.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.addcdiv(tc.ones(2), tc.tensor([1.0, 2.0]), tc.tensor([2.0, 4.0]), value=-0.1)
+        tensor([0.95, 0.95])
+    """
+    return x + _scaled(tensor1 / tensor2, value)
+
+
+def _scaled(term: Any, value: Any) -> Any:
+    """Return v times a term; by 1 nothing is multiplied, and no line of an equation is added."""
+    return term if isinstance(value, (int, float)) and value == 1 else value * term
+
+
+def _lerp_(self: Tensor, end: Any, weight: Any) -> Tensor:
+    """Interpolate linearly between this tensor and `end`, in place."""
+    return self.add_(weight * (end - self))
+
+
+def _addcmul_(self: Tensor, tensor1: Any, tensor2: Any, value: Any = 1) -> Tensor:
+    """Add v a b, in place."""
+    return self.add_(_scaled(tensor1 * tensor2, value))
+
+
+def _addcdiv_(self: Tensor, tensor1: Any, tensor2: Any, value: Any = 1) -> Tensor:
+    """Add v a / b, in place."""
+    return self.add_(_scaled(tensor1 / tensor2, value))
+
+
+attach(_lerp_, "lerp_")
+attach(_addcmul_, "addcmul_")
+attach(_addcdiv_, "addcdiv_")
+
+
 # --- exponentials and logarithms ----------------------------------------------------------------
 
 
@@ -282,14 +381,33 @@ def exp(x: Any) -> Any:
     """
 
 
-@op(ufunc=np.expm1, quiet=True, dx=lambda g, y: g * (y + 1))
+@op(ufunc=np.expm1, quiet=True, dx=lambda g, x: g * np.exp(x))  # y + 1 would lose small eˣ
 def expm1(x: Any) -> Any:
-    """Exponential less one: y = eˣ − 1, exact near 0, with dx = g (y + 1).
+    """Exponential less one: y = eˣ − 1, exact near 0, with dx = g eˣ.
 
     Example:
         >>> import tinygrad_course as tc
         >>> tc.expm1(tc.tensor([0.0, 1.0]))
         tensor([0.    , 1.7183])
+    """
+
+
+@op(
+    ufunc=np.exp2,
+    symbol="2^",
+    text="2^{x}",
+    latex="2^{{{x}}}",
+    precedence=POWER,
+    quiet=True,
+    dx=lambda g, y: g * (y * _LN2),
+)
+def exp2(x: Any) -> Any:
+    """Power of two: y = 2ˣ, with dx = g y log 2.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.exp2(tc.tensor([0.0, 3.0]))
+        tensor([1., 8.])
     """
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..op import SUM
-from .define import op
+from .define import function, op
 
 
 @op(ufunc=np.floor, latex=r"\lfloor{{{x}}}\rfloor", dx=lambda g: np.zeros_like(g))
@@ -52,6 +52,35 @@ def round(x: Any, decimals: int = 0) -> Any:
 
 
 @op(
+    ufunc=np.trunc,
+    latex=r"\mathrm{{trunc}}",
+    overrides=(np.fix,),
+    also=("fix",),
+    dx=lambda g: np.zeros_like(g),
+)
+def trunc(x: Any) -> Any:
+    """Whole part of x, rounded towards 0; the derivative is 0.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.trunc(tc.tensor([-1.5, 1.5]))
+        tensor([-1.,  1.])
+    """
+
+
+@function()
+def frac(x: Any) -> Any:
+    """Fraction of x, with its sign: y = x − trunc x; the derivative is 1.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.frac(tc.tensor([-1.5, 1.25]))
+        tensor([-0.5 ,  0.25])
+    """
+    return x - trunc(x)
+
+
+@op(
     ufunc=np.floor_divide,
     operator="floordiv",
     symbol="//",
@@ -90,4 +119,21 @@ def remainder(a: Any, b: Any) -> Any:
         >>> import tinygrad_course as tc
         >>> tc.tensor([7.0, -7.0]) % 3
         tensor([1., 2.])
+    """
+
+
+@op(
+    ufunc=np.fmod,
+    symbol="fmod",
+    quiet=True,
+    da=lambda g: g,
+    db=lambda g, a, b: -g * np.trunc(a / b),
+)
+def fmod(a: Any, b: Any) -> Any:
+    """Remainder a − b trunc(a / b), with the sign of a: da = g and db = −g trunc(a / b).
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.fmod(tc.tensor([7.0, -7.0]), 3)
+        tensor([ 1., -1.])
     """
