@@ -712,6 +712,7 @@ COMPOSED: dict[str, list[Call]] = {
 # Families with a file of their own; they take `Sample` and the drawn numbers from here.
 import op_samples_arranging  # noqa: E402
 import op_samples_elementwise  # noqa: E402
+import op_samples_linalg  # noqa: E402
 import op_samples_windows  # noqa: E402
 
 OPS |= op_samples_elementwise.OPS
@@ -720,3 +721,5 @@ OPS |= op_samples_windows.OPS
 COMPOSED |= op_samples_windows.COMPOSED
 OPS |= op_samples_arranging.OPS
 COMPOSED |= op_samples_arranging.COMPOSED
+OPS |= op_samples_linalg.OPS
+COMPOSED |= op_samples_linalg.COMPOSED

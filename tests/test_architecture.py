@@ -26,7 +26,7 @@ LAYERS = (
     {"modes", "inplace"},
     {"ops"},
     {"autograd"},
-    {"creation", "function", "numpy_protocol", "transforms"},
+    {"creation", "function", "linalg", "numpy_protocol", "transforms"},
     {"graph", "replay", "graph_json", "checkpoint"},
     {"capture", "counting"},
     {"tracing"},

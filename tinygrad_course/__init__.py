@@ -20,7 +20,7 @@ from numpy import inf as inf
 from numpy import nan as nan
 from numpy import pi as pi
 
-from . import autograd, errors, ops
+from . import autograd, errors, linalg, ops
 from . import numpy_protocol as _numpy_protocol  # noqa: F401  (np.exp(t) records)
 from .creation import (
     arange,
@@ -164,6 +164,7 @@ __all__ = [
     "is_grad_enabled",
     "jacobian",
     "jvp",
+    "linalg",
     "linspace",
     "load",
     "logspace",

@@ -204,16 +204,24 @@ class Parser:
     def attached(self) -> bool:
         """Read one superscript, exponent or subscript; return False when there is none."""
         column = self.at
+        if self.accept("⁻ᵀ"):
+            self.emit("matrix_transpose", 1, {}, column)
+            self.emit("inverse", 1, {}, column)
+            return True
         power = self.match(_POWER)
         if power is not None:
             exponent = int("".join("0123456789-"[SUPERSCRIPTS.index(c)] for c in power[0]))
             if exponent == 2:
                 self.emit("square", 1, {}, column)
+            elif exponent == -1:  # of a matrix; the reader takes 1 / x for numbers and vectors
+                self.emit("inverse", 1, {}, column)
             else:
                 self.emit(None, 0, exponent, column)
                 self.emit("pow", 2, {}, column)
         elif self.accept("ᵀ"):
             self.emit("matrix_transpose", 1, {}, column)
+        elif self.accept("⁺"):
+            self.emit("pinverse", 1, {}, column)
         elif self.accept("^"):
             self.atom()
             self.emit("pow", 2, {}, column)

@@ -141,6 +141,8 @@ def _functions() -> dict[str, Op]:
 def _apply(op: Op, operands: list[Any], params: dict[str, Any]) -> Any:
     if op.name == "matrix_product" and any(np.ndim(x) == 0 for x in operands):
         op = find("mul")  # side by side with a number
+    if op.name == "inverse" and np.ndim(operands[0]) < 2:
+        op = find("reciprocal")  # a⁻¹
     operands = [np.asarray(x) for x in operands]
     if not op.name.startswith(_LOGICAL):
         operands = [x * 1.0 if x.dtype == np.bool_ else x for x in operands]

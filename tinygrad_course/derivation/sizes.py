@@ -468,6 +468,34 @@ def _einsum(s: Sizes, inputs: list[Axes], params: dict[str, Any], shape: Any) ->
     return [known[letter] for letter in result]
 
 
+def _matrix(s: Sizes, inputs: list[Axes], params: Any, shape: Any) -> Sequence[int]:
+    """A square matrix, or a number for each: rows and columns are of one length."""
+    a = inputs[0]
+    s.tie(a[-2], a[-1])
+    return a[: len(shape)]
+
+
+def _solve(s: Sizes, inputs: list[Axes], params: Any, shape: Any) -> Sequence[int]:
+    a, b = inputs[0], inputs[1]
+    s.tie(a[-2], a[-1])
+    s.tie(a[-1], b[-2])
+    return (*s.broadcast([a[:-2], b[:-2]]), *b[-2:])
+
+
+def _cross(s: Sizes, inputs: list[Axes], params: dict[str, Any], shape: Any) -> Sequence[int]:
+    for axes in inputs:
+        s.fix(axes[params["dim"]])
+    return s.broadcast(inputs)
+
+
+def _decomposed(s: Sizes, inputs: list[Axes], params: Any, shape: Any) -> Sequence[int]:
+    """Factors side by side are taken apart by position."""
+    a = inputs[0]
+    for axis in a[-2:]:
+        s.fix(axis)
+    return (*a[:-2], *(s.number(n) for n in shape[len(a) - 2 :]))
+
+
 def _running(s: Sizes, inputs: list[Axes], params: dict[str, Any], shape: Any) -> Sequence[int]:
     if params["axis"] is not None:
         return inputs[0]
@@ -538,6 +566,8 @@ _RULES: dict[str, Rule] = {
             "pool_pick",
             "pool_sum",
             "pool_spread",
+            "resize",
+            "resize_back",
         ),
         _windows,
     ),
@@ -546,6 +576,16 @@ _RULES: dict[str, Rule] = {
     "affine": _affine,
     "inner": _inner,
     "einsum": _einsum,
+    "onto_diagonal": _like,
+    "solve_matrix": _solve,
+    "cross": _cross,
+    "pinverse": _transpose,
+    **dict.fromkeys(
+        ("inverse", "det", "cofactor", "logabsdet", "det_sign", "cholesky_factor"),
+        _matrix,
+    ),
+    **dict.fromkeys(("singular_vectors", "singular_values", "complement"), _decomposed),
+    **dict.fromkeys(("eigenvectors", "eigenvalues", "matrix_exp"), _decomposed),
     "matrix_transpose": _transpose,
     "permute_axes": _permute,
     "insert_axes": _insert,

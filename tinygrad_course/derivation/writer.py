@@ -295,6 +295,8 @@ def _power(w: Writer, node: GraphNode) -> Written | None:
     base, exponent = (w.operand(i) for i in node.inputs)
     if w.form == "numpy" or not re.fullmatch(r"-?\d{1,3}", exponent[0]):
         return None
+    if exponent[0] == "-1" and len(node.shape) > 1:  # A⁻¹ is the inverse of a matrix
+        return None if w.form == "text" else (_raised(w, base, r"\circ -1"), POWER)
     return _raised(w, base, exponent[0]), POWER
 
 
