@@ -713,6 +713,7 @@ COMPOSED: dict[str, list[Call]] = {
 import op_samples_arranging  # noqa: E402
 import op_samples_elementwise  # noqa: E402
 import op_samples_linalg  # noqa: E402
+import op_samples_sorting  # noqa: E402
 import op_samples_windows  # noqa: E402
 
 OPS |= op_samples_elementwise.OPS
@@ -721,5 +722,7 @@ OPS |= op_samples_windows.OPS
 COMPOSED |= op_samples_windows.COMPOSED
 OPS |= op_samples_arranging.OPS
 COMPOSED |= op_samples_arranging.COMPOSED
+OPS |= op_samples_sorting.OPS
+COMPOSED |= op_samples_sorting.COMPOSED
 OPS |= op_samples_linalg.OPS
 COMPOSED |= op_samples_linalg.COMPOSED

@@ -103,7 +103,9 @@ def is_regular(array: Any) -> bool:
 
 
 def selects_by_value(graph: Graph) -> bool:
-    """Return whether the number of elements somewhere depends on how many of a mask are True."""
+    """Return whether the number of elements somewhere depends on values, as those of a mask."""
+    if any(node.op is not None and node.op.name == "add_up" for node in graph):
+        return True  # as many as the largest number that is counted
     return any(
         graph[i].dtype.kind == "b" and not (graph[i].op is None and graph[i].made)
         for node in graph

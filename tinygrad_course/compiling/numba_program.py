@@ -272,7 +272,8 @@ class NumbaProgram:
         parts = list(operands)
         for key, value in node.params.items():
             literal = repr(value)
-            if not isinstance(value, (int, float, bool, str, tuple, type(None))) or "(" in literal:
+            plain = isinstance(value, (int, float, bool, str, tuple, type(None)))
+            if not plain or any(part in literal for part in ("(", "inf", "nan")):
                 literal = f"{made}_{key}"
                 self.bound[literal] = value
             parts.append(f"{key}={literal}")

@@ -300,7 +300,8 @@ class NumpyProgram:
         parts = list(operands)
         for key, value in node.params.items():
             literal = repr(value)
-            if not isinstance(value, (int, float, bool, str, tuple, type(None))):
+            plain = isinstance(value, (int, float, bool, str, tuple, type(None)))
+            if not plain or "inf" in literal or "nan" in literal:  # no names of a program
                 literal = f"{made}_{key}{node.index}"
                 self.bound[literal] = value
             parts.append(f"{key}={literal}")

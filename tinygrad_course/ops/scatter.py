@@ -96,8 +96,8 @@ def _source(src: Any, index: Tensor, x: Tensor, name: str) -> Tensor:
         return values
     if values.ndim != index.ndim or any_shorter(values.shape, index.shape):
         raise errors.ShapeError(
-            f"{name}: src has shape {values.shape}, the index {index.shape}; src must be at least as "
-            "large, or a number."
+            f"{name}: src has shape {values.shape}, the index {index.shape}; src must be at "
+            "least as large, or a number."
         )
     part: Tensor = values[tuple(slice(n) for n in index.shape)]
     return part

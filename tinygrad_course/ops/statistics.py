@@ -16,6 +16,7 @@ from .compare import maximum, where
 from .define import NUMPY, function, op
 from .elementwise import sqrt
 from .index import Selected, take_along_axis
+from .join import cat
 from .reduce import amax, amin, count, mean, norm, std, sum, var
 from .rounding import ceil, floor
 from .rounding import round as rounded
@@ -137,13 +138,12 @@ def _quantile(
         raise errors.ArgumentError(
             f"{name}: interpolation must be one of {', '.join(METHODS)}; got {method!r:.40}."
         )
-    q = q if isinstance(q, Tensor) else as_tensor(np.asarray(q, x.dtype))
-    if q.ndim > 1 or not bool(np.all((q._data >= 0) & (q._data <= 1))):
+    parts = np.asarray(q._data if isinstance(q, Tensor) else q, x.dtype)
+    if parts.ndim > 1 or not bool(np.all((parts >= 0) & (parts <= 1))):
         raise errors.ArgumentError(
-            f"{name}: q is a number from 0 to 1, or a row of them, got shape {q.shape}: "
-            f"{q._data.tolist()!r:.60}. The third quartile is 0.75."
+            f"{name}: q is a number from 0 to 1, or a row of them, got {q!r:.80}. The third "
+            "quartile is 0.75."
         )
-    q = q.to(x.dtype)
     original = x.ndim
     if axis is None or x.ndim == 0:
         x, axis = reshape(x, -1), 0
@@ -152,14 +152,17 @@ def _quantile(
     line = movedim(sort(x, place).values, place, -1)
     valid = sum(line == line, -1, True)  # NaN, which is unequal to itself, stands last
     n = valid.to(x.dtype)
-    at = reshape(q, -1) * (n - 1)
+    if isinstance(q, Tensor):
+        at = reshape(q, -1).to(x.dtype) * (n - 1)
+    else:
+        at = cat([(n - 1) * float(part) for part in parts.reshape(-1)], -1)
     if ignore_nan:
         at = maximum(at, 0)
     else:
         m = apply(count.op, (line,), {"axis": -1})
         at = where(n < m, m - 1, at)
     y = _between(line, at, method)
-    if q.ndim == 0:
+    if parts.ndim == 0:
         y = y[..., 0]
         if keepdims:
             full = original == x.ndim
@@ -168,7 +171,7 @@ def _quantile(
     y = movedim(y, -1, 0)
     if keepdims:
         full = original == x.ndim
-        y = unsqueeze(y, place + 1) if full else reshape(y, (q.shape[0],) + (1,) * original)
+        y = unsqueeze(y, place + 1) if full else reshape(y, (parts.size,) + (1,) * original)
     return y
 
 
