@@ -180,7 +180,7 @@ def softsign(z):
     # Between -1 and 1, as tanh, but nearing them slowly.
     return z / (1 + np.abs(z))
 """,
-    dx=lambda g, x: g / np.square(1 + np.abs(x)),
+    dx=lambda g, x: g * np.square(1 / (1 + np.abs(x))),  # (1 + |x|)² overflows before its inverse
     quiet=True,
 )
 def softsign(x: Any) -> Any:
@@ -311,6 +311,7 @@ def gelu(z):
     return z * (1 + erf(z / 2**0.5)) / 2
 """,
     public=False,
+    quiet=True,  # x² may overflow: exp(−x²/2) is 0 then
     dx=lambda g, x: g * _gelu_slope(x),
 )
 def gelu_exact(x: Any) -> Any:

@@ -108,6 +108,7 @@ def erf(x):
         total = total + np.e ** -((n / 5) ** 2) * np.sin(0.4 * n * x) / n
     return 2 / np.pi * total
 """,
+    quiet=True,  # x² may overflow: exp(−x²) is 0 then
     dx=lambda g, x: g * (2 / math.sqrt(math.pi)) * np.exp(-(x * x)),
 )
 def erf(x: Any) -> Any:
