@@ -194,6 +194,18 @@ OPS: dict[str, list[Sample]] = {
     "pool_place": [Sample((floats(*shape), x), how) for x, how, shape in WINDOWS],
     "pool_pick": [Sample((floats(*x.shape, key="c"), x), how) for x, how, _ in WINDOWS],
     "pool_sum": [Sample((IMAGES,), SIDE), Sample((IMAGES,), OVER), Sample((SIGNALS,), DEEP)],
+    "resize": [
+        Sample((floats(2, 2, 3, 4),), {"lengths": (5, 2), "linear": True, "steps": (0.6, 2.0)}),
+        Sample(
+            (floats(2, 2, 4),),
+            {"lengths": (7,), "linear": True, "corners": True, "steps": (0.5,)},
+        ),
+        Sample((floats(2, 2, 3),), {"lengths": (5,), "linear": False, "steps": (0.6,)}),
+    ],
+    "resize_back": [
+        Sample((floats(2, 2, 5, 2),), {"lengths": (3, 4), "linear": True, "steps": (0.6, 2.0)}),
+        Sample((floats(2, 2, 5),), {"lengths": (3,), "linear": False, "steps": (0.6,)}),
+    ],
     "pool_spread": [
         Sample((floats(2, 2, 2, 2),), {**SIDE, "lengths": (5, 4)}),
         Sample((floats(2, 2, 3, 4),), {**OVER, "lengths": (5, 4)}),
@@ -265,6 +277,23 @@ def averages(axes: int) -> list[Call]:
     ]
 
 
+def between(
+    x: np.ndarray, size: int, mode: str = "nearest", align_corners: bool = False
+) -> np.ndarray:
+    """Resize the last axis, one place at a time."""
+    n = x.shape[-1]
+    y = np.zeros((*x.shape[:-1], size))
+    for k in range(size):
+        if mode == "nearest":
+            y[..., k] = x[..., k * n // size]
+            continue
+        at = k * (n - 1) / (size - 1) if align_corners else max((k + 0.5) * n / size - 0.5, 0)
+        low = min(int(at), n - 1)
+        high = min(low + 1, n - 1)
+        y[..., k] = x[..., low] + (at - low) * (x[..., high] - x[..., low])
+    return y
+
+
 COMPOSED: dict[str, list[Call]] = {
     **{f"conv{axes}d": convolutions(axes) for axes in (1, 2, 3)},
     **{f"conv_transpose{axes}d": convolutions_back(axes) for axes in (1, 2)},
@@ -282,6 +311,12 @@ COMPOSED: dict[str, list[Call]] = {
         ]
         for axes in (1, 2)
     },
+    "nn.functional.interpolate": [
+        call(between, floats(2, 2, 3), size=5),
+        call(between, floats(2, 2, 3), size=7, mode="linear"),
+        call(between, floats(2, 2, 4), size=7, mode="linear", align_corners=True),
+        call(between, floats(2, 2, 5), size=2, mode="linear"),
+    ],
     "nn.functional.unfold": [
         call(unfolded, floats(2, 2, 4, 3), 2),
         call(unfolded, floats(1, 2, 5, 4), 2, dilation=2, padding=1, stride=2),

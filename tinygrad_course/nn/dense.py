@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from .. import errors
@@ -12,86 +11,25 @@ from ..random import Generator
 from ..tensor import Tensor, apply
 from . import init as initializers
 from .activation import resolve
+from .layer import Layer
 from .module import Module
-from .parameter import Parameter
 
 LAYOUTS = ("rows", "columns")
 _PRODUCT = matrix_product.op
 _AFFINE = affine.op
 
 
-class Affine(Module):
-    """What `Dense` and `Linear` share: a weight, a bias, and their names."""
-
-    is_layer = True
-    symbols = {"weight": "W", "bias": "b"}
+class Affine(Layer):
+    """What `Dense` and `Linear` share: their sizes, and the weighted sums."""
 
     in_features: int
     out_features: int
-    weight: Parameter
-    bias: Parameter | None
-    # Names of the results, once the model has numbered its layers.
-    _z: str | None = None
-    _a: str | None = None
 
     def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__()
         name = type(self).__name__
         self.in_features = check_count(name, "in_features", in_features)
         self.out_features = check_count(name, "out_features", out_features)
-
-    @property
-    def W(self) -> Parameter:
-        """The weight, as the courses call it."""
-        return self.weight
-
-    @W.setter
-    def W(self, value: Any) -> None:
-        self.weight = value
-
-    @property
-    def b(self) -> Parameter | None:
-        """The bias, as the courses call it."""
-        return self.bias
-
-    @b.setter
-    def b(self, value: Any) -> None:
-        self.bias = value
-
-    def name_results(self) -> None:
-        """Prepare the names ``Z[l]`` and ``A[l]``."""
-        vars(self).update(_z=f"Z[{self._layer}]", _a=f"A[{self._layer}]")
-
-    def get_weights(self) -> list[Any]:
-        """Return copies of W and b as arrays (W alone without bias), as Keras does."""
-        return [p.numpy().copy() for p in (self.weight, self.bias) if p is not None]
-
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Set W and b from arrays, as Keras does.
-
-        Raises:
-            StateDictError: a wrong number of arrays, or wrong shapes. Nothing is then changed.
-
-        Example:
-            >>> import numpy as np
-            >>> from tinygrad_course import nn
-            >>> layer = nn.Dense(1, 1)
-            >>> layer.set_weights([np.array([[200.0]]), np.array([100.0])])
-            >>> layer([[1.0], [2.0]]).tolist()
-            [[300.0], [500.0]]
-        """
-        names = [name for name, _ in self.own_parameters()]
-        if len(weights) != len(names):
-            raise errors.StateDictError(
-                f"{type(self).__name__}.set_weights: got {len(weights)} arrays, expected "
-                f"{len(names)}: [{', '.join(names)}]."
-            )
-        values = dict(zip(names, weights, strict=True))
-        self.load_state_dict({**self.state_dict(), **values})
-
-    def _label(self) -> str:
-        kind = type(self).__name__
-        return f"{kind} (layer {self._layer})" if self._layer else kind
 
     def _sums(self, a: Tensor, b: Tensor) -> Any:
         """Return A B plus the bias; one of A and B is the weight."""

@@ -33,15 +33,36 @@ from ..ops.activation import (
     step,
     tanhshrink,
 )
+from ..ops.convolution import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+)
 from ..ops.distance import cosine_similarity, normalize, pairwise_distance
 from ..ops.elementwise import add, mul
 from ..ops.join import pad
 from ..ops.linalg import affine, matmul
 from ..ops.logarithms import logsigmoid
 from ..ops.piecewise import hardshrink, prelu, softshrink
+from ..ops.pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
+)
 from ..ops.random import bernoulli_mask
+from ..ops.resize import interpolate
 from ..ops.shape import flatten
 from ..ops.trigonometry import tanh
+from ..ops.windows import fold, unfold
 from ..random import Generator
 from ..tensor import Tensor, apply, as_tensor
 from .losses import (
@@ -223,14 +244,27 @@ def _within(length: int, values: Any) -> bool:
 
 
 __all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
     "cosine_similarity",
     "cross_entropy",
     "dropout",
     "elu",
     "flatten",
+    "fold",
     "gelu",
     "glu",
     "hardshrink",
@@ -238,11 +272,15 @@ __all__ = [
     "hardswish",
     "hardtanh",
     "huber_loss",
+    "interpolate",
     "l1_loss",
     "leaky_relu",
     "linear",
     "log_softmax",
     "logsigmoid",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
     "mish",
     "mse_loss",
     "nll_loss",
@@ -267,4 +305,5 @@ __all__ = [
     "tanh",
     "tanhshrink",
     "threshold",
+    "unfold",
 ]

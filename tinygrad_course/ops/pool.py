@@ -44,24 +44,42 @@ def _largest(wide: Any, size: Lengths, stride: Lengths, dilation: Lengths) -> An
     return y
 
 
+def winners(x: Any, **how: Any) -> Any:
+    """Return which place of each window holds its largest number, the first of equal ones.
+
+    Places are counted as `offsets` yields them. NaN is the largest, as in NumPy.
+    """
+    wide = _lowest(x, how["padding"])
+    out = _out(x.shape[2:], **how)
+    y = won = None
+    places = offsets(how["size"], how["stride"], how["dilation"], out)
+    for k, (_, index) in enumerate(places):
+        tap = wide[index]
+        if y is None or won is None:
+            y = tap.copy()
+            won = np.zeros(y.shape, np.uint8 if math.prod(how["size"]) < 256 else np.int64)
+            continue
+        # The last place that is larger than all before is the first of the largest.
+        np.maximum(won, (tap > y) * won.dtype.type(k), out=won)
+        np.maximum(y, tap, out=y)
+    assert y is not None and won is not None
+    missing = np.isnan(y)
+    if missing.any():
+        found = np.zeros(y.shape, bool)
+        places = offsets(how["size"], how["stride"], how["dilation"], out)
+        for k, (_, index) in enumerate(places):
+            here = np.isnan(wide[index]) & ~found
+            np.putmask(won, here, k)
+            found |= here
+    return won
+
+
 def hits(x: Any, **how: Any) -> Iterator[tuple[Any, Any]]:
     """Yield the index of a place in all windows, and in which the first largest is there."""
-    wide = _lowest(x, how["padding"])
-    y = _largest(wide, how["size"], how["stride"], how["dilation"])
-    free: Any = None
-    missing = np.isnan(y)
-    some = bool(missing.any())
-    for _, index in offsets(how["size"], how["stride"], how["dilation"], y.shape[2:]):
-        tap = wide[index]
-        hit = tap == y
-        if some:  # NaN is the largest, as in NumPy
-            hit |= missing & np.isnan(tap)
-        if free is None:
-            free = ~hit
-        else:
-            hit &= free
-            free &= ~hit
-        yield index, hit
+    won = winners(x, **how)
+    places = offsets(how["size"], how["stride"], how["dilation"], won.shape[2:])
+    for k, (_, index) in enumerate(places):
+        yield index, won == k
 
 
 _HELPER = """
@@ -147,12 +165,15 @@ def pool_place(
     lengths = [n + a + b for n, (a, b) in zip(x.shape[2:], padding, strict=True)]
     wide: Any = np.zeros((*x.shape[:2], *lengths), h.dtype)
     apart = all(s >= d * (k - 1) + 1 for s, k, d in zip(stride, size, dilation, strict=True))
+    plain = bool(np.isfinite(h).all())
     for index, hit in hits(x, size=size, stride=stride, padding=padding, dilation=dilation):
         part = wide[index]
-        if apart:
-            np.copyto(part, h, where=hit)
-        else:
+        if not plain:  # 0 times infinity were NaN
             np.add(part, h, out=part, where=hit)
+        elif apart:
+            np.multiply(h, hit, out=part)
+        else:
+            np.add(part, h * hit, out=part)
     return wide[(..., *inside(x.shape[2:], padding))]
 
 

@@ -12,7 +12,6 @@ import numpy as np
 
 from .. import errors
 from ..tensor import Tensor
-from .cut import narrow
 from .define import function
 from .join import cat, pad
 from .pool import hits, pool_max, pool_sum
@@ -257,7 +256,7 @@ def avg_pool1d(
     Example:
         >>> import tinygrad_course as tc
         >>> tc.nn.functional.avg_pool1d(tc.tensor([[[1.0, 3.0, 2.0, 5.0]]]), 2)
-        tensor([[[2.0000, 3.5000]]])
+        tensor([[[2. , 3.5]]])
     """
     options = (size, stride, padding, ceil_mode)
     return _average("avg_pool1d", 1, x, options, count_include_pad, None)
@@ -295,7 +294,7 @@ def avg_pool2d(
         >>> import tinygrad_course as tc
         >>> x = tc.tensor([[[[1.0, 3.0, 2.0, 1.0], [4.0, 2.0, 0.0, 7.0]]]])
         >>> tc.nn.functional.avg_pool2d(x, 2)
-        tensor([[[[2.5000, 2.5000]]]])
+        tensor([[[[2.5, 2.5]]]])
     """
     options = (size, stride, padding, ceil_mode)
     return _average("avg_pool2d", 2, x, options, count_include_pad, divisor_override)
@@ -354,7 +353,8 @@ def _adaptive(name: str, axes: int, x: Any, output: Any) -> tuple[Any, bool, Len
     return x, alone, each(name, "output_size", tuple(lengths), axes)
 
 
-def _adaptive_average(name: str, axes: int, x: Any, output: Any) -> Any:
+def adaptive_avg_pool(name: str, axes: int, x: Any, output: Any) -> Any:
+    """Return averages of cells, for whichever function is to be named in an error."""
     x, alone, wanted = _adaptive(name, axes, x, output)
     if not any(n % w for n, w in zip(x.shape[2:], wanted, strict=True)):
         size = tuple(n // w for n, w in zip(x.shape[2:], wanted, strict=True))
@@ -385,9 +385,9 @@ def adaptive_avg_pool1d(x: Any, output_size: Any) -> Any:
     Example:
         >>> import tinygrad_course as tc
         >>> tc.nn.functional.adaptive_avg_pool1d(tc.tensor([[[1.0, 3.0, 2.0, 5.0]]]), 2)
-        tensor([[[2.0000, 3.5000]]])
+        tensor([[[2. , 3.5]]])
     """
-    return _adaptive_average("adaptive_avg_pool1d", 1, x, output_size)
+    return adaptive_avg_pool("adaptive_avg_pool1d", 1, x, output_size)
 
 
 @function(method=False, keywords={"input": "x"})
@@ -407,7 +407,7 @@ def adaptive_avg_pool2d(x: Any, output_size: Any) -> Any:
         >>> tc.nn.functional.adaptive_avg_pool2d(tc.arange(6.0).reshape(1, 1, 2, 3), 1).item()
         2.5
     """
-    return _adaptive_average("adaptive_avg_pool2d", 2, x, output_size)
+    return adaptive_avg_pool("adaptive_avg_pool2d", 2, x, output_size)
 
 
 @function(method=False, keywords={"input": "x"})
