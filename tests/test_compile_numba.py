@@ -162,7 +162,10 @@ def test_batch_norm_dropout_and_labels(dtype: Any, tolerance: float) -> None:
 
 # --- every operation ----------------------------------------------------------------------------
 
-CALLS = [(REGISTRY[name], samples[0]) for name, samples in OPS.items() if samples]
+# All in one program; of an operation with as many results as its values say there is none.
+CALLS = [
+    (REGISTRY[name], samples[0]) for name, samples in OPS.items() if samples and name != "add_up"
+]
 
 
 def filled(value: Any, tensors: Iterator[Any]) -> Any:
