@@ -30,8 +30,10 @@ FUNCTIONS = {
     "div": "{} / {}",
     "reciprocal": "ONE / {}",
     "sqrt": "sqrt({})",
+    "rsqrt": "ONE / sqrt({})",
     "floor": "np.floor({})",
     "ceil": "np.ceil({})",
+    "trunc": "np.trunc({})",
     "step": "step_of({})",
 }
 # Of `loop_math`, where there is one for each precision.
@@ -131,4 +133,4 @@ def _power(exponent: GraphNode) -> str:
 def narrows(node: GraphNode) -> bool:
     """Return True where Python would compute in a wider dtype than NumPy."""
     assert node.op is not None
-    return node.dtype == np.float32 and node.op.name in ("pow", "sqrt", "sign", "step")
+    return node.dtype == np.float32 and node.op.name in ("pow", "sqrt", "rsqrt", "sign", "step")
