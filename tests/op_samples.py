@@ -309,6 +309,11 @@ OPS: dict[str, list[Sample]] = {
         Sample((np.array([0.3, 2.5, -3.0]), np.array([0.0, 0.1, 0.2]))),
         Sample((np.array([[0.3, 2.5]]), np.array([[0.0, 0.1]])), {"delta": 0.5}),
     ],
+    "at_least": [
+        Sample((np.array([0.3, 2.5]),), {"least": 1e-6}),
+        Sample((floats(2, 3, low=0.1, high=1.0),), {"least": 0.01}),
+        Sample((np.array(2.0),), {"least": 0.5}),
+    ],
     # reductions
     "sum": reductions(),
     "mean": reductions(empty=False),

@@ -314,7 +314,8 @@ class Rewriter:
         c = c * inner
         if c.is_one:
             return core
-        if c.number < 0:
+        # NumPy has no negative of a condition: −(z > 0) is written −1 (z > 0).
+        if c.number < 0 and self.nodes[core].dtype.kind != "b":
             if self.is_op(core, "sub") and self.coefficient(self.inputs(core)[0]) is None:
                 a, b = self.inputs(core)
                 return self.scaled(c.negative(), self.make("sub", b, a))

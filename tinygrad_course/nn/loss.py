@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import densities as D
 from . import losses as F
 from .module import Module
 
@@ -14,9 +15,11 @@ from .module import Module
 class Loss(Module):
     """Base class of the losses: holds the reduction."""
 
+    reductions: tuple[str, ...] = F.REDUCTIONS
+
     def __init__(self, reduction: str = "mean") -> None:
         super().__init__()
-        self.reduction = F.check_reduction(type(self).__name__, reduction)
+        self.reduction = F.check_reduction(type(self).__name__, reduction, self.reductions)
 
     def extra_repr(self) -> str:
         """Return the reduction, unless it is the mean."""
@@ -227,3 +230,94 @@ class NLLLoss(Loss):
     def forward(self, input: Any, target: Any) -> Any:
         """Compare log-probabilities with class numbers."""
         return F.nll_loss(input, target, self.weight, self.ignore_index, self.reduction, self.dim)
+
+
+class KLDivLoss(Loss):
+    """Kullback-Leibler divergence: J = (1/…) Σ p (log p − log q). See `functional.kl_div`.
+
+    Args:
+        reduction: ``batchmean`` (the divergence), ``mean``, ``sum`` or ``none``.
+        log_target: True when the targets are log p.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import nn
+        >>> q = tc.tensor([[0.5, 0.5]])
+        >>> nn.KLDivLoss(reduction="batchmean")(q.log(), tc.tensor([[0.75, 0.25]]))
+        tensor(0.1308)
+    """
+
+    reductions = (*F.REDUCTIONS, "batchmean")
+
+    def __init__(self, reduction: str = "mean", log_target: bool = False) -> None:
+        super().__init__(reduction)
+        self.log_target = log_target
+
+    def forward(self, input: Any, target: Any) -> Any:
+        """Compare log q with p of the same shape."""
+        return D.kl_div(input, target, log_target=self.log_target, reduction=self.reduction)
+
+
+class PoissonNLLLoss(Loss):
+    """Negative log-likelihood of counts: λ − y log λ. See `functional.poisson_nll_loss`.
+
+    Args:
+        log_input: True when the inputs are log λ.
+        full: add Stirling's approximation of log y!.
+        eps: keeps a logarithm from 0.
+        reduction: ``mean``, ``sum`` or ``none``.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import nn
+        >>> nn.PoissonNLLLoss()(tc.tensor([0.0]), tc.tensor([2.0]))
+        tensor(1.)
+    """
+
+    def __init__(
+        self, log_input: bool = True, full: bool = False, eps: float = 1e-8, reduction: str = "mean"
+    ) -> None:
+        super().__init__(reduction)
+        self.log_input = log_input
+        self.full = full
+        self.eps = eps
+
+    def forward(self, input: Any, target: Any) -> Any:
+        """Compare log λ with counts of the same shape."""
+        return D.poisson_nll_loss(
+            input,
+            target,
+            log_input=self.log_input,
+            full=self.full,
+            eps=self.eps,
+            reduction=self.reduction,
+        )
+
+
+class GaussianNLLLoss(Loss):
+    """Negative log-likelihood under normal distributions: ½ (log σ² + (y − μ)² / σ²).
+
+    See `functional.gaussian_nll_loss`.
+
+    Args:
+        full: add ½ log 2π.
+        eps: variances below are taken as ε.
+        reduction: ``mean``, ``sum`` or ``none``.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import nn
+        >>> nn.GaussianNLLLoss()(tc.tensor([0.0]), tc.tensor([2.0]), tc.tensor([4.0]))
+        tensor(1.1931)
+    """
+
+    def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.full = full
+        self.eps = eps
+
+    def forward(self, input: Any, target: Any, var: Any) -> Any:
+        """Compare means and variances with labels."""
+        return D.gaussian_nll_loss(
+            input, target, var, full=self.full, eps=self.eps, reduction=self.reduction
+        )

@@ -40,13 +40,14 @@ _BITS: dict[Any, tuple[Any, int]] = {
 # --- what all losses check ----------------------------------------------------------------------
 
 
-def check_reduction(name: str, reduction: Any) -> str:
+def check_reduction(name: str, reduction: Any, known: tuple[str, ...] = REDUCTIONS) -> str:
     """Return `reduction` when it is one of ``mean``, ``sum``, ``none``; else raise."""
-    if reduction not in REDUCTIONS:
+    if not isinstance(reduction, str) or reduction not in known:
+        listed = ", ".join(repr(r) for r in known[:-1])
         raise errors.ArgumentError(
-            f"{name}: reduction must be 'mean', 'sum' or 'none', got {reduction!r}."
+            f"{name}: reduction must be {listed} or {known[-1]!r}, got {reduction!r}."
         )
-    return str(reduction)
+    return reduction
 
 
 def _is_number(value: Any) -> bool:
@@ -484,6 +485,8 @@ def _soft_labels(
     """Return the cross-entropy with probabilities as labels."""
     if y.dtype.kind != "f":
         y = y.to(logp.dtype)
+    if _outside(y._data):
+        _refuse_soft_labels(name, y._data)
     classes = logp.shape[axis]
     if smoothing:
         y = y * (1 - smoothing) + smoothing / classes
@@ -491,6 +494,18 @@ def _soft_labels(
         y = y * _per_class(name, weight, logp, axis)
     total: Any = sum(y * logp, axis)
     return _reduce(name, -total, reduction)
+
+
+def _refuse_soft_labels(name: str, array: Array) -> None:
+    """Raise for what is no probability; rounding is forgiven."""
+    found = np.argwhere(~((array >= -1e-5) & (array <= 1 + 1e-5)))
+    if len(found):
+        index = tuple(int(i) for i in found[0])
+        raise errors.ArgumentError(
+            f"{name}: labels of the shape of the predictions, {array.shape}, are probabilities; "
+            f"the one at index {index} is {array[index].item()}. Normalise each example's with "
+            "softmax, or give class numbers."
+        )
 
 
 def _per_class(name: str, weight: Any, logp: Any, axis: int) -> Any:

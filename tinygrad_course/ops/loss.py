@@ -94,3 +94,17 @@ def huber(a: Any, target: Any, *, delta: float = 1.0) -> Any:
     d = np.abs(a - target)
     near = np.minimum(d, delta)
     return near * (d - 0.5 * near)
+
+
+@op(
+    symbol="max",
+    numpy="np.maximum({x}, {least})",
+    public=False,
+    dx=lambda g: g,
+)
+def at_least(x: Any, *, least: float = 0.0) -> Any:
+    """The larger of x and a number, with the derivative of x itself: dx = g, below it too.
+
+    For a variance that must not be 0 and yet be learned from there.
+    """
+    return np.maximum(x, least)
