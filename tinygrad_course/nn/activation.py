@@ -16,6 +16,12 @@ from ..tensor import Tensor, apply, as_tensor
 from .module import Module
 
 
+def overwrite(function: Callable[..., Any], x: Tensor, *args: Any, **params: Any) -> Tensor:
+    """Return x, holding the function of what it held; derivatives read what it held."""
+    y: Tensor = function(x.clone(), *args, **params)
+    return x.copy_(y)
+
+
 class Activation(Module):
     """Base class of the activations: one operation, elementwise or along an axis.
 
@@ -62,8 +68,10 @@ class Composed(Activation):
 
     def forward(self, x: Any) -> Tensor:
         """Apply the function; with `inplace`, its result overwrites x."""
-        y: Any = type(self).function(x, **self._params)
-        return as_tensor(x).copy_(y) if self.inplace else y  # type: ignore[no-any-return,attr-defined]
+        function = type(self).function
+        if self.inplace:
+            return overwrite(function, x, **self._params)
+        return function(x, **self._params)  # type: ignore[no-any-return]
 
 
 class Sigmoid(Activation):
@@ -226,7 +234,7 @@ class Softplus(Activation):
         """Apply softplus."""
         if self.beta == 1:
             return apply(self.op, (x,))
-        return ops.softplus(as_tensor(x) * self.beta) / self.beta  # type: ignore[operator,no-any-return]
+        return ops.softplus(as_tensor(x) * self.beta) / self.beta
 
     def extra_repr(self) -> str:
         """Return β, unless 1."""

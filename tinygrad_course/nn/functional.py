@@ -65,6 +65,7 @@ from ..ops.trigonometry import tanh
 from ..ops.windows import fold, unfold
 from ..random import Generator
 from ..tensor import Tensor, apply, as_tensor
+from .activation import overwrite
 from .densities import gaussian_nll_loss, kl_div, poisson_nll_loss
 from .losses import (
     binary_cross_entropy,
@@ -97,8 +98,9 @@ def _with_inplace(function: Any) -> Any:
     def activation(input: Any, *args: Any, inplace: bool = False, **params: Any) -> Any:
         if len(args) > count:
             *args, inplace = args  # type: ignore[assignment]
-        y = function(input, *args, **params)
-        return input.copy_(y) if inplace else y
+        if inplace:
+            return overwrite(function, input, *args, **params)
+        return function(input, *args, **params)
 
     return activation
 
@@ -134,7 +136,7 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """
     if beta == 1:
         return _activation.softplus(input)
-    return _activation.softplus(as_tensor(input) * beta) / beta  # type: ignore[operator,no-any-return]
+    return _activation.softplus(as_tensor(input) * beta) / beta
 
 
 def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:

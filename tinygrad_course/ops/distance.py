@@ -106,7 +106,7 @@ def cdist(x1: Any, x2: Any, p: Any = 2.0, compute_mode: str | None = None) -> An
             f"cdist: x1 has shape {x1.shape}, x2 {b.shape}; they must be (…, P, n) and (…, R, n), "
             "with vectors of one length n as rows."
         )
-    difference = x1.unsqueeze(-2) - b.unsqueeze(-3)  # type: ignore[attr-defined]
+    difference = x1.unsqueeze(-2) - b.unsqueeze(-3)
     if p == 0:
         return sum(difference != 0, -1).to(difference.dtype)
     return norm(difference, p, -1)

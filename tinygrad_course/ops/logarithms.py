@@ -75,10 +75,10 @@ def logit(p):
 """,
     quiet=True,
     public=False,
-    dx=lambda g, x: g / (x * (1 - x)),
+    dx=lambda g, x: g / x + g / (1 - x),
 )
 def log_odds(x: Any) -> Any:
-    """Logarithm of the odds: y = log(x / (1 − x)), with dx = g / (x (1 − x))."""
+    """Logarithm of the odds: y = log(x / (1 − x)), with dx = g / (x (1 − x)) = g / x + g / (1 − x)."""
     # In the middle, where the odds are near 1, their logarithm would lose the digits beyond 1.
     middle = np.less(np.abs(np.subtract(x, 0.5)), 0.25)
     inner = 2 * np.arctanh(2 * np.where(middle, x, 0.5) - 1)

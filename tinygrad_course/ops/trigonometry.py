@@ -243,7 +243,7 @@ def sinc(x, n=0):
     return np.where(near, (-1) ** ((n + 1) // 2) * np.pi**n * z ** (n % 2) * series, f)
 """,
     overrides=(np.sinc,),
-    dx=lambda g, x, n: g * sinc.op(x, n=n + 1),
+    dx=lambda g, x, n: g * _sinc(x, n + 1),
 )
 def sinc(x: Any, *, n: int = 0) -> Any:
     """Sampling function: y = sin(πx) / (πx), and 1 at 0.
@@ -270,3 +270,8 @@ def sinc(x: Any, *, n: int = 0) -> Any:
     for m in range(24 + 4 * n + n % 2, -1, -2):
         series = 1 / (m + n + 1) - z**2 / ((m + 1) * (m + 2)) * series
     return np.where(near, (-1) ** ((n + 1) // 2) * math.pi**n * z ** (n % 2) * series, f)
+
+
+def _sinc(x: Any, n: int) -> Any:
+    """Return a derivative of `sinc` of an array, or record it."""
+    return sinc.op(x, n=n)
