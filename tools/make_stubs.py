@@ -41,12 +41,14 @@ RETURNS = {
     "std_mean": "tuple[Tensor, Tensor]",
     "var_mean": "tuple[Tensor, Tensor]",
     **dict.fromkeys(
-        ("sort", "topk", "kthvalue", "mode", "cummax", "cummin"), "Any"  # (values, indices)
+        ("sort", "topk", "kthvalue", "mode", "cummax", "cummin"),
+        "Any",  # (values, indices)
     ),
     "aminmax": "Any",  # (min, max)
     "median": "Any",  # a tensor, or the pair (values, indices)
     "nanmedian": "Any",
     "nonzero": "Any",  # a tensor, or a tuple of them
+    **dict.fromkeys(("qr", "slogdet", "svd", "triangular_solve"), "Any"),  # tuples with names
     "max": "Any",  # a tensor, or the pair (values, indices)
     "min": "Any",
 }

@@ -103,6 +103,8 @@ def pinverse(a: Any, rtol: Any = None) -> Any:
         >>> tc.pinverse(tc.tensor([[3.0], [4.0]]))
         tensor([[0.12, 0.16]])
     """
+    a = np.asarray(a)
+    a = a if a.dtype.kind == "f" else a.astype(np.float64)
     return computed("pinverse", "", np.linalg.pinv, a, rtol=rtol)
 
 
