@@ -146,11 +146,10 @@ def folded(
     return (x.reshape(len(x), -1) @ matrix.T).reshape(len(x), channels, *output_size)
 
 
-ONE = {"stride": (1,), "padding": (0,), "dilation": (1,)}
 TWO = {"stride": (2, 1), "padding": (1, 0), "dilation": (1, 2)}
-SIDE = {"size": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)), "dilation": (1, 1)}
+SIDE: dict[str, Any] = {"size": 2}
 OVER = {"size": (3, 2), "stride": (2, 1), "padding": ((1, 1), (0, 1)), "dilation": (1, 1)}
-DEEP = {"size": (2,), "stride": (1,), "padding": ((1, 0),), "dilation": (2,)}
+DEEP = {"size": 2, "stride": 1, "padding": ((1, 0),), "dilation": 2}
 
 IMAGES = distinct(2, 2, 5, 4)
 SIGNALS = distinct(2, 3, 6)
@@ -165,18 +164,19 @@ WINDOWS = (  # arrays, options, and how many windows there are
 
 OPS: dict[str, list[Sample]] = {
     "conv": [
-        Sample((floats(2, 3, 5), floats(4, 3, 2)), {**ONE, "groups": 1}),
-        Sample((floats(2, 2, 5, 6), floats(4, 1, 2, 3)), {**TWO, "groups": 2}),
+        Sample((floats(4, 3, 2), floats(2, 3, 5))),
+        Sample((floats(4, 1, 2, 3), floats(2, 2, 5, 6)), {**TWO, "groups": 2}),
+        Sample((floats(4, 3, 2, 2), floats(2, 3, 5, 4)), {"stride": 2, "padding": 1}),
     ],
     "conv_transpose": [
-        Sample((floats(2, 4, 4), floats(4, 3, 2)), {**ONE, "output_padding": (0,), "groups": 1}),
+        Sample((floats(4, 3, 2), floats(2, 4, 4))),
         Sample(
-            (floats(2, 4, 3, 2), floats(4, 1, 2, 3)),
+            (floats(4, 1, 2, 3), floats(2, 4, 3, 2)),
             {**TWO, "output_padding": (1, 0), "groups": 2},
         ),
     ],
     "conv_kernel": [
-        Sample((floats(2, 4, 4), floats(2, 3, 5)), {**ONE, "size": (2,), "groups": 1}),
+        Sample((floats(2, 4, 4), floats(2, 3, 5)), {"size": 2}),
         Sample((floats(2, 4, 3, 2), floats(2, 2, 5, 6)), {**TWO, "size": (2, 3), "groups": 2}),
     ],
     "unfold_windows": [

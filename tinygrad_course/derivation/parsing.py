@@ -22,7 +22,7 @@ SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"
 _INFIX = {
     **{"+": ("add", SUM), "-": ("sub", SUM)},
     **{"*": ("mul", PRODUCT), "/": ("div", PRODUCT), "//": ("floor_divide", PRODUCT)},
-    **{"mod": ("remainder", PRODUCT), "·": ("inner", PRODUCT)},
+    **{"mod": ("remainder", PRODUCT), "·": ("inner", PRODUCT), "∗": ("conv", PRODUCT)},
     **{"==": ("eq", COMPARISON), "!=": ("ne", COMPARISON), "<": ("lt", COMPARISON)},
     **{"<=": ("le", COMPARISON), ">": ("gt", COMPARISON), ">=": ("ge", COMPARISON)},
     **{"and": ("logical_and", LOGIC), "or": ("logical_or", LOGIC), "xor": ("logical_xor", LOGIC)},

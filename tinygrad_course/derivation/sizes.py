@@ -520,26 +520,26 @@ def _windows(s: Sizes, inputs: list[Axes], params: Any, shape: Any) -> Sequence[
 
 
 def _convolution(s: Sizes, inputs: list[Axes], params: Any, shape: Any) -> Sequence[int]:
-    """Of x (N, C, …) and w (O, C, …), or of what is transposed in them: two axes meet."""
+    """Of w (O, C, …) and x (N, C, …), or of what is transposed in them: two axes meet."""
     for axes in inputs:
         for axis in axes[2:]:
             s.fix(axis)
-    (n, c), (o, d) = inputs[0][:2], inputs[1][:2]
+    (o, d), (n, c) = inputs[0][:2], inputs[1][:2]
     if params["groups"] > 1:  # channels are split by their numbers
         for axis in (c, o, d):
             s.fix(axis)
-    return [n, c, o, d]
+    return [o, d, n, c]
 
 
 def _conv(s: Sizes, inputs: list[Axes], params: Any, shape: Any) -> Sequence[int]:
-    n, c, o, d = _convolution(s, inputs, params, shape)
+    o, d, n, c = _convolution(s, inputs, params, shape)
     if params["groups"] == 1:
         s.tie(c, d)
     return [n, o, *map(s.number, shape[2:])]
 
 
 def _conv_transpose(s: Sizes, inputs: list[Axes], params: Any, shape: Any) -> Sequence[int]:
-    n, o, p, c = _convolution(s, inputs, params, shape)
+    p, c, n, o = _convolution(s, inputs, params, shape)
     s.tie(o, p)
     return [n, c if params["groups"] == 1 else s.number(shape[1]), *map(s.number, shape[2:])]
 

@@ -2,22 +2,24 @@
 
 Three bilinear operations are each other's adjoints, in one, two or three axes of space::
 
-    y = conv(x, w)              y[n, o, p] = Σ_c Σ_k w[o, c, k] x[n, c, stride p + dilation k − padding]
-    dx = conv_transpose(dy, w)  adds w[o, c, k] dy[n, o, p] to the x that it came from
+    y = conv(w, x)              y[n, o, p] = Σ_c Σ_k w[o, c, k] x[n, c, stride p + dilation k − padding]
+    dx = conv_transpose(w, dy)  adds w[o, c, k] dy[n, o, p] to the x that it came from
     dw = conv_kernel(dy, x)     dw[o, c, k] = Σ_n Σ_p dy[n, o, p] x[n, c, stride p + dilation k − padding]
 
 so that derivatives of every order are made of the three. On arrays each is a product of matrices
-over unfolded windows (see `windows`).
+over unfolded windows (see `windows`). An option is one number for all axes, or one for each.
 """  # noqa: E501
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .. import errors
+from ..op import PRODUCT
 from ..tensor import as_tensor
 from .define import function, op
 from .join import pad
@@ -32,6 +34,8 @@ from .windows import (
     fits,
     inside,
     padded,
+    short,
+    wide,
 )
 
 
@@ -51,12 +55,14 @@ def _bytes(x: Any, size: Lengths, out: Lengths) -> int:
     return int(x.shape[1]) * math.prod(size) * math.prod(out) * int(x.dtype.itemsize)
 
 
-def _missing(x: Any, g: Any, w: Any, stride: Any, padding: Any, dilation: Any) -> Lengths:
+def _missing(x: Any, g: Any, w: Any, stride: Any, padding: Any, dilation: Any) -> Any:
     """Return how many last places of x no window reached: the output_padding to get x's lengths."""
-    return tuple(
-        n - (s * (m - 1) + d * (k - 1) + 1 - 2 * p)
-        for n, m, k, s, p, d in zip(
-            x.shape[2:], g.shape[2:], w.shape[2:], stride, padding, dilation, strict=True
+    size = w.shape[2:]
+    ends = (x.shape[2:], g.shape[2:], size, *(wide(v, size) for v in (stride, padding, dilation)))
+    return short(
+        tuple(
+            n - (s * (m - 1) + d * (k - 1) + 1 - 2 * p)
+            for n, m, k, s, p, d in zip(*ends, strict=True)
         )
     )
 
@@ -74,12 +80,16 @@ def _first(y: Any, x: Any) -> Any:
 _HELPER = """
 def tap(x, at, count, stride, dilation):
     # What lies at one place of all windows.
-    ends = zip(at, count, stride, dilation)
+    ends = zip(at, count, each(stride, x), each(dilation, x))
     return x[(..., *(slice(k * d, k * d + s * (n - 1) + 1, s) for k, n, s, d in ends))]
+
+def each(value, x):
+    # An option for each axis of x in space: one number stands for all.
+    return value if isinstance(value, tuple) else (value,) * (np.ndim(x) - 2)
 
 def zeros_around(x, padding):
     # Zeros around the last axes of x.
-    return np.pad(x, [(0, 0), (0, 0), *((p, p) for p in padding)])
+    return np.pad(x, [(0, 0), (0, 0), *((p, p) for p in each(padding, x))])
 
 def in_groups(x, groups, axis):
     # The channels of x along an axis as (groups, channels of each), and what is in space as one.
@@ -87,22 +97,27 @@ def in_groups(x, groups, axis):
     each = shape[axis] // groups
     return np.reshape(x, (*shape[:axis], groups, each, *shape[axis + 1:2], -1))
 
-def correlated(x, w, stride, dilation, groups):
+def windows(x, size, stride, dilation):
+    # How many windows there are along each axis.
+    ends = zip(np.shape(x)[2:], size, each(stride, x), each(dilation, x))
+    return [(n - d * (k - 1) - 1) // s + 1 for n, k, s, d in ends]
+
+def correlated(w, x, stride, dilation, groups):
     # y[n, o, p] = the sum over c, k of w[o, c, k] x[n, c, stride p + dilation k].
-    size, lengths = np.shape(w)[2:], np.shape(x)[2:]
-    n = [(n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(lengths, size, stride, dilation)]
+    size = np.shape(w)[2:]
+    n = windows(x, size, stride, dilation)
     taps = (in_groups(tap(x, at, n, stride, dilation), groups, 1) for at in grid(size))
     kernels = (in_groups(w[(slice(None), slice(None), *at)], groups, 0) for at in grid(size))
     y = sum(np.einsum('ngcp,goc->ngop', a, b[..., 0]) for a, b in zip(taps, kernels))
     return np.reshape(y, (np.shape(x)[0], np.shape(w)[0], *n))
 
-def conv(x, w, stride, padding, dilation, groups):
+def conv(w, x, stride, padding, dilation, groups):
     # y[n, o, p] = the sum over c, k of w[o, c, k] x[n, c, stride p + dilation k - padding].
-    return correlated(zeros_around(x, padding), w, stride, dilation, groups)
+    return correlated(w, zeros_around(x, padding), stride, dilation, groups)
 
 def spaced(x, stride):
     # Zeros between the elements of x along its last axes.
-    for axis, s in enumerate(stride, 2):
+    for axis, s in enumerate(each(stride, x), 2):
         x = np.moveaxis(x, axis, -1)
         wide = np.reshape(x[..., None] * (np.arange(s) == 0), (*np.shape(x)[:-1], -1))
         x = np.moveaxis(wide[..., :np.shape(wide)[-1] - s + 1], -1, axis)
@@ -114,21 +129,42 @@ def turned(w, groups):
     back = np.reshape(np.swapaxes(np.reshape(w, apart), 1, 2), (-1, apart[1], *size))
     return np.flip(back, range(2, np.ndim(w)))
 
-def conv_transpose(x, w, stride, padding, output_padding, dilation, groups):
+def conv_transpose(w, x, stride, padding, output_padding, dilation, groups):
     # Each x[n, o, p] adds w[o, c, k] x[n, o, p] to y[n, c, stride p + dilation k - padding].
-    reach = [d * (k - 1) for d, k in zip(dilation, np.shape(w)[2:])]
-    ends = [(r, r + e) for r, e in zip(reach, output_padding)]
+    reach = [d * (k - 1) for d, k in zip(each(dilation, w), np.shape(w)[2:])]
+    ends = [(r, r + e) for r, e in zip(reach, each(output_padding, w))]
     x = np.pad(spaced(x, stride), [(0, 0), (0, 0), *ends])
-    y = correlated(x, turned(w, groups), (1,) * len(reach), dilation, groups)
-    return y[(..., *(slice(p, n - p) for p, n in zip(padding, np.shape(y)[2:])))]
+    y = correlated(turned(w, groups), x, 1, dilation, groups)
+    return y[(..., *(slice(p, n - p) for p, n in zip(each(padding, y), np.shape(y)[2:])))]
 
 def conv_kernel(h, x, size, stride, padding, dilation, groups):
     # dw[o, c, k] = the sum over n, p of h[n, o, p] x[n, c, stride p + dilation k - padding].
-    x, n = zeros_around(x, padding), np.shape(h)[2:]
-    parts = [np.einsum('ngop,ngcp->goc', in_groups(h, groups, 1),
-                       in_groups(tap(x, at, n, stride, dilation), groups, 1)) for at in grid(size)]
+    x, n, size = zeros_around(x, padding), np.shape(h)[2:], each(size, x)
+    taps = (in_groups(tap(x, at, n, stride, dilation), groups, 1) for at in grid(size))
+    parts = [np.einsum('ngop,ngcp->goc', in_groups(h, groups, 1), a) for a in taps]
     return np.reshape(np.stack(parts, axis=-1), (np.shape(h)[1], -1, *size))
 """
+
+
+def _spell(infix: str, name: str) -> Callable[[str, list[str], dict[str, Any]], str]:
+    """Return a template: an infix in formulas, a call in texts that have options to tell."""
+
+    def spell(form: str, operands: list[str], params: dict[str, Any]) -> str:
+        a, b = operands
+        usual = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "output_padding": 0}
+        more = {k: v for k, v in params.items() if v != usual.get(k)}
+        if form == "latex":
+            more.pop("size", None)
+            under = r",\,".join(f"{_LETTERS[k]}={v}" for k, v in more.items() if k in _LETTERS)
+            return f"{a} {infix}_{{{under}}} {b}" if under else f"{a} {infix} {b}"
+        if name == "conv" and not more:
+            return f"{a} ∗ {b}"
+        return f"{name}({', '.join([a, b, *(f'{k}={v}' for k, v in more.items())])})"
+
+    return spell
+
+
+_LETTERS = {"stride": "s", "padding": "p", "dilation": "d", "groups": "g"}
 
 
 @op(
@@ -136,26 +172,36 @@ def conv_kernel(h, x, size, stride, padding, dilation, groups):
     symbol="∗",
     public=False,
     helper=_HELPER,
-    numpy="conv({x}, {w}, {stride}, {padding}, {dilation}, {groups})",
-    dx=lambda g, x, w, stride, padding, dilation, groups: conv_transpose.op(  # type: ignore[has-type]
+    text=_spell(r"\ast", "conv"),
+    latex=_spell(r"\ast", "conv"),
+    numpy="conv({w}, {x}, {stride}, {padding}, {dilation}, {groups})",
+    precedence=PRODUCT,
+    dw=lambda g, w, x, stride, padding, dilation, groups: conv_kernel.op(  # type: ignore[has-type]
         g,
+        x,
+        size=short(w.shape[2:]),
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+    ),
+    dx=lambda g, w, x, stride, padding, dilation, groups: conv_transpose.op(  # type: ignore[has-type]
         w,
+        g,
         stride=stride,
         padding=padding,
         output_padding=_missing(x, g, w, stride, padding, dilation),
         dilation=dilation,
         groups=groups,
     ),
-    dw=lambda g, x, w, stride, padding, dilation, groups: conv_kernel.op(  # type: ignore[has-type]
-        g, x, size=w.shape[2:], stride=stride, padding=padding, dilation=dilation, groups=groups
-    ),
 )
 def conv(
-    x: Any, w: Any, *, stride: Any = (), padding: Any = (), dilation: Any = (), groups: int = 1
+    w: Any, x: Any, *, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
 ) -> Any:
-    """Y = W ∗ X, with dX = conv_transpose(G, W) and dW = conv_kernel(G, X)."""
+    """Y = W ∗ X, with dX = conv_transpose(W, G) and dW = conv_kernel(G, X)."""
     size = w.shape[2:]
-    x = padded(x, padding)
+    stride, dilation = wide(stride, size), wide(dilation, size)
+    x = padded(x, wide(padding, size))
     out = tuple(
         count(n, k, s, d, 0) for n, k, s, d in zip(x.shape[2:], size, stride, dilation, strict=True)
     )
@@ -171,29 +217,41 @@ def conv(
     kind="linalg",
     symbol="∗ᵀ",
     public=False,
-    numpy="conv_transpose({x}, {w}, {stride}, {padding}, {output_padding}, {dilation}, {groups})",
-    dx=lambda g, x, w, stride, padding, dilation, groups: _first(
-        conv.op(g, w, stride=stride, padding=padding, dilation=dilation, groups=groups), x
+    text=_spell(r"\ast^{\mathsf{T}}", "conv_transpose"),
+    latex=_spell(r"\ast^{\mathsf{T}}", "conv_transpose"),
+    numpy="conv_transpose({w}, {x}, {stride}, {padding}, {output_padding}, {dilation}, {groups})",
+    precedence=PRODUCT,
+    dw=lambda g, w, x, stride, padding, dilation, groups: conv_kernel.op(  # type: ignore[has-type]
+        x,
+        g,
+        size=short(w.shape[2:]),
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
     ),
-    dw=lambda g, x, w, stride, padding, dilation, groups: conv_kernel.op(  # type: ignore[has-type]
-        x, g, size=w.shape[2:], stride=stride, padding=padding, dilation=dilation, groups=groups
+    dx=lambda g, w, x, stride, padding, dilation, groups: _first(
+        conv.op(w, g, stride=stride, padding=padding, dilation=dilation, groups=groups), x
     ),
 )
 def conv_transpose(
-    x: Any,
     w: Any,
+    x: Any,
     *,
-    stride: Any = (),
-    padding: Any = (),
-    output_padding: Any = (),
-    dilation: Any = (),
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    dilation: Any = 1,
     groups: int = 1,
 ) -> Any:
     """The adjoint of a convolution in its input, with dX = W ∗ G and dW = conv_kernel(X, G)."""
     size, places = w.shape[2:], x.shape[2:]
+    stride, dilation, padding = (wide(v, size) for v in (stride, dilation, padding))
     lengths = tuple(
         s * (n - 1) + d * (k - 1) + 1 + e
-        for n, k, s, d, e in zip(places, size, stride, dilation, output_padding, strict=True)
+        for n, k, s, d, e in zip(
+            places, size, stride, dilation, wide(output_padding, size), strict=True
+        )
     )
     kernels = _grouped(w, groups).mT
     channels = w.shape[1] * groups
@@ -204,9 +262,8 @@ def conv_transpose(
         cols = np.matmul(kernels, flat[part])
         add_columns(cols.reshape(-1, channels, *size, *places), y[part], stride, dilation)
     if any(padding):
-        cut = inside([n - 2 * p for n, p in zip(lengths, padding, strict=True)],
-                     [(p, p) for p in padding])  # fmt: skip
-        y = y[(..., *cut)]
+        inner = [n - 2 * p for n, p in zip(lengths, padding, strict=True)]
+        y = y[(..., *inside(inner, [(p, p) for p in padding]))]
     return y
 
 
@@ -214,13 +271,16 @@ def conv_transpose(
     kind="linalg",
     symbol="⋆",
     public=False,
+    text=_spell(r"\star", "conv_kernel"),
+    latex=_spell(r"\star", "conv_kernel"),
     numpy="conv_kernel({h}, {x}, {size}, {stride}, {padding}, {dilation}, {groups})",
+    precedence=PRODUCT,
     dh=lambda g, x, stride, padding, dilation, groups: conv.op(
-        x, g, stride=stride, padding=padding, dilation=dilation, groups=groups
+        g, x, stride=stride, padding=padding, dilation=dilation, groups=groups
     ),
     dx=lambda g, h, x, stride, padding, dilation, groups: conv_transpose.op(
-        h,
         g,
+        h,
         stride=stride,
         padding=padding,
         output_padding=_missing(x, h, g, stride, padding, dilation),
@@ -232,15 +292,16 @@ def conv_kernel(
     h: Any,
     x: Any,
     *,
-    size: Any = (),
-    stride: Any = (),
-    padding: Any = (),
-    dilation: Any = (),
+    size: Any = 1,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
     groups: int = 1,
 ) -> Any:
-    """The adjoint of a convolution in its kernel, with dH = G ∗ X and dX = conv_transpose(H, G)."""
+    """The adjoint of a convolution in its kernel, with dH = G ∗ X and dX = conv_transpose(G, H)."""
     out = h.shape[2:]
-    x = padded(x, padding)
+    size, stride, dilation = wide(size, out), wide(stride, out), wide(dilation, out)
+    x = padded(x, wide(padding, out))
     flat = h.reshape(len(h), groups, h.shape[1] // groups, -1)
     total: Any = 0
     for part in chunks(len(x), _bytes(x, size, out)):
@@ -283,7 +344,14 @@ def _convolve(
         x, padding = _padded_same(name, x, padding, size, stride, dilation)
     padding = each(name, "padding", padding, axes, least=0)
     fits(name, tuple(n + 2 * p for n, p in zip(x.shape[2:], padding, strict=True)), size, dilation)
-    y = conv.op(x, weight, stride=stride, padding=padding, dilation=dilation, groups=groups)
+    y = conv.op(
+        weight,
+        x,
+        stride=short(stride),
+        padding=short(padding),
+        dilation=short(dilation),
+        groups=groups,
+    )
     return _finished(name, y, bias, alone, axes)
 
 
@@ -498,12 +566,12 @@ def _convolve_transposed(
             "expected at least 1. Take less padding."
         )
     y = conv_transpose.op(
-        x,
         weight,
-        stride=stride,
-        padding=padding,
-        output_padding=extra,
-        dilation=dilation,
+        x,
+        stride=short(stride),
+        padding=short(padding),
+        output_padding=short(extra),
+        dilation=short(dilation),
         groups=groups,
     )
     return _finished(name, y, bias, alone, axes)

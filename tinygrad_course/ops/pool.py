@@ -9,20 +9,39 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .define import op
-from .windows import Lengths, count, inside, offsets, padded
+from .windows import Lengths, count, inside, offsets, padded, wide
 
 
-def _out(lengths: Any, size: Any, stride: Any, dilation: Any, padding: Any) -> Lengths:
-    """Return how many windows there are along each axis; padding in pairs."""
-    return tuple(
-        count(n, k, s, d, a + b)
-        for n, k, s, d, (a, b) in zip(lengths, size, stride, dilation, padding, strict=True)
-    )
+class Windows(NamedTuple):
+    """The options of a pooling, written out for each axis; padding in pairs (before, after)."""
+
+    size: Lengths
+    stride: Lengths
+    padding: Any
+    dilation: Lengths
+
+    def windows(self, lengths: Lengths) -> Lengths:
+        """Return how many windows there are along each axis."""
+        ends = zip(lengths, self.size, self.stride, self.dilation, self.padding, strict=True)
+        return tuple(count(n, k, s, d, a + b) for n, k, s, d, (a, b) in ends)
+
+    def places(self, out: Lengths) -> Iterator[Any]:
+        """Yield, for each place in a window, the index of what lies there in all windows."""
+        for _, index in offsets(self.size, self.stride, self.dilation, out):
+            yield index
+
+
+def written(lengths: Lengths, size: Any, stride: Any, padding: Any, dilation: Any) -> Windows:
+    """Return options that may be one number for all axes; no stride means windows side by side."""
+    size = wide(size, lengths)
+    pairs = tuple(p if isinstance(p, tuple) else (p, p) for p in wide(padding, lengths))
+    steps = size if stride is None else wide(stride, lengths)
+    return Windows(size, steps, pairs, wide(dilation, lengths))
 
 
 def _lowest(x: Any, padding: Any) -> Any:
@@ -31,63 +50,46 @@ def _lowest(x: Any, padding: Any) -> Any:
     return padded(x, padding, lowest)
 
 
-def _largest(wide: Any, size: Lengths, stride: Lengths, dilation: Lengths) -> Any:
-    """Return the largest of each window of a padded array."""
-    out = tuple(
-        count(n, k, s, d, 0)
-        for n, k, s, d in zip(wide.shape[2:], size, stride, dilation, strict=True)
-    )
-    y: Any = None
-    for _, index in offsets(size, stride, dilation, out):
-        tap = wide[index]
-        y = tap.copy() if y is None else np.maximum(y, tap, out=y)
-    return y
-
-
-def winners(x: Any, **how: Any) -> Any:
+def _winners(x: Any, how: Windows) -> Any:
     """Return which place of each window holds its largest number, the first of equal ones.
 
-    Places are counted as `offsets` yields them. NaN is the largest, as in NumPy.
+    Places are counted as `Windows.places` yields them. NaN is the largest, as in NumPy.
     """
-    wide = _lowest(x, how["padding"])
-    out = _out(x.shape[2:], **how)
+    around, out = _lowest(x, how.padding), how.windows(x.shape[2:])
     y = won = None
-    places = offsets(how["size"], how["stride"], how["dilation"], out)
-    for k, (_, index) in enumerate(places):
-        tap = wide[index]
+    for k, index in enumerate(how.places(out)):
+        tap = around[index]
         if y is None or won is None:
             y = tap.copy()
-            won = np.zeros(y.shape, np.uint8 if math.prod(how["size"]) < 256 else np.int64)
+            won = np.zeros(y.shape, np.uint8 if math.prod(how.size) < 256 else np.int64)
             continue
         # The last place that is larger than all before is the first of the largest.
         np.maximum(won, (tap > y) * won.dtype.type(k), out=won)
         np.maximum(y, tap, out=y)
     assert y is not None and won is not None
-    missing = np.isnan(y)
-    if missing.any():
+    if np.isnan(y).any():
         found = np.zeros(y.shape, bool)
-        places = offsets(how["size"], how["stride"], how["dilation"], out)
-        for k, (_, index) in enumerate(places):
-            here = np.isnan(wide[index]) & ~found
+        for k, index in enumerate(how.places(out)):
+            here = np.isnan(around[index]) & ~found
             np.putmask(won, here, k)
             found |= here
     return won
 
 
-def hits(x: Any, **how: Any) -> Iterator[tuple[Any, Any]]:
+def hits(x: Any, how: Windows) -> Iterator[tuple[Any, Any]]:
     """Yield the index of a place in all windows, and in which the first largest is there."""
-    won = winners(x, **how)
-    places = offsets(how["size"], how["stride"], how["dilation"], won.shape[2:])
-    for k, (_, index) in enumerate(places):
+    won = _winners(x, how)
+    for k, index in enumerate(how.places(won.shape[2:])):
         yield index, won == k
 
 
 _HELPER = """
 def pool_windows(x, size, stride, padding, dilation, value):
     # The windows of x, (N, C, *lengths), as (N, C, *windows, places), with `value` around it.
-    x = np.pad(x, [(0, 0), (0, 0), *padding], constant_values=value)
-    ends = zip(np.shape(x)[2:], size, stride, dilation)
-    n = [(n - d * (k - 1) - 1) // s + 1 for n, k, s, d in ends]
+    size, stride = each(size, x), size if stride is None else stride
+    ends = [p if isinstance(p, tuple) else (p, p) for p in each(padding, x)]
+    x = np.pad(x, [(0, 0), (0, 0), *ends], constant_values=value)
+    n = windows(x, size, stride, dilation)
     return np.stack([tap(x, at, n, stride, dilation) for at in grid(size)], axis=-1)
 
 def pool_at(x, size, stride, padding, dilation):
@@ -137,10 +139,16 @@ def _window(*names: str) -> str:
     ),
 )
 def pool_max(
-    x: Any, *, size: Any = (), stride: Any = (), padding: Any = (), dilation: Any = ()
+    x: Any, *, size: Any = 1, stride: Any = None, padding: Any = 0, dilation: Any = 1
 ) -> Any:
     """The largest number of each window of (N, C, *lengths)."""
-    return _largest(_lowest(x, padding), size, stride, dilation)
+    how = written(x.shape[2:], size, stride, padding, dilation)
+    around = _lowest(x, how.padding)
+    y: Any = None
+    for index in how.places(how.windows(x.shape[2:])):
+        tap = around[index]
+        y = tap.copy() if y is None else np.maximum(y, tap, out=y)
+    return y
 
 
 @op(
@@ -156,25 +164,27 @@ def pool_place(
     h: Any,
     x: Any,
     *,
-    size: Any = (),
-    stride: Any = (),
-    padding: Any = (),
-    dilation: Any = (),
+    size: Any = 1,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
 ) -> Any:
     """Zeros like x, plus h where the largest number of each window of x is."""
-    lengths = [n + a + b for n, (a, b) in zip(x.shape[2:], padding, strict=True)]
-    wide: Any = np.zeros((*x.shape[:2], *lengths), h.dtype)
-    apart = all(s >= d * (k - 1) + 1 for s, k, d in zip(stride, size, dilation, strict=True))
+    how = written(x.shape[2:], size, stride, padding, dilation)
+    lengths = [n + a + b for n, (a, b) in zip(x.shape[2:], how.padding, strict=True)]
+    around: Any = np.zeros((*x.shape[:2], *lengths), h.dtype)
+    ends = zip(how.stride, how.size, how.dilation, strict=True)
+    apart = all(s >= d * (k - 1) + 1 for s, k, d in ends)
     plain = bool(np.isfinite(h).all())
-    for index, hit in hits(x, size=size, stride=stride, padding=padding, dilation=dilation):
-        part = wide[index]
+    for index, hit in hits(x, how):
+        part = around[index]
         if not plain:  # 0 times infinity were NaN
             np.add(part, h, out=part, where=hit)
         elif apart:
             np.multiply(h, hit, out=part)
         else:
             np.add(part, h * hit, out=part)
-    return wide[(..., *inside(x.shape[2:], padding))]
+    return around[(..., *inside(x.shape[2:], how.padding))]
 
 
 @op(
@@ -190,16 +200,17 @@ def pool_pick(
     c: Any,
     x: Any,
     *,
-    size: Any = (),
-    stride: Any = (),
-    padding: Any = (),
-    dilation: Any = (),
+    size: Any = 1,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
 ) -> Any:
     """The numbers of c that lie where the largest number of each window of x is."""
-    wide = padded(c, padding)
-    picked = np.zeros((*x.shape[:2], *_out(x.shape[2:], size, stride, dilation, padding)), c.dtype)
-    for index, hit in hits(x, size=size, stride=stride, padding=padding, dilation=dilation):
-        np.copyto(picked, wide[index], where=hit)
+    how = written(x.shape[2:], size, stride, padding, dilation)
+    around = padded(c, how.padding)
+    picked = np.zeros((*x.shape[:2], *how.windows(x.shape[2:])), c.dtype)
+    for index, hit in hits(x, how):
+        np.copyto(picked, around[index], where=hit)
     return picked
 
 
@@ -214,13 +225,14 @@ def pool_pick(
     like="x",
 )
 def pool_sum(
-    x: Any, *, size: Any = (), stride: Any = (), padding: Any = (), dilation: Any = ()
+    x: Any, *, size: Any = 1, stride: Any = None, padding: Any = 0, dilation: Any = 1
 ) -> Any:
     """The sum of each window of (N, C, *lengths)."""
-    wide = padded(x, padding)
+    how = written(x.shape[2:], size, stride, padding, dilation)
+    around = padded(x, how.padding)
     y: Any = None
-    for _, index in offsets(size, stride, dilation, _out(x.shape[2:], size, stride, dilation, padding)):  # noqa: E501  # fmt: skip
-        tap = wide[index]
+    for index in how.places(how.windows(x.shape[2:])):
+        tap = around[index]
         y = tap.copy() if y is None else np.add(y, tap, out=y)
     return y
 
@@ -238,16 +250,16 @@ def pool_spread(
     h: Any,
     *,
     lengths: Any = (),
-    size: Any = (),
-    stride: Any = (),
-    padding: Any = (),
-    dilation: Any = (),
+    size: Any = 1,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
 ) -> Any:
     """Each number of h added to all places of its window: the adjoint of `pool_sum`."""
-    wide: Any = np.zeros(
-        (*h.shape[:2], *(n + a + b for n, (a, b) in zip(lengths, padding, strict=True))), h.dtype
-    )
-    for _, index in offsets(size, stride, dilation, h.shape[2:]):
-        part = wide[index]
+    how = written(lengths, size, stride, padding, dilation)
+    wider = [n + a + b for n, (a, b) in zip(lengths, how.padding, strict=True)]
+    around: Any = np.zeros((*h.shape[:2], *wider), h.dtype)
+    for index in how.places(h.shape[2:]):
+        part = around[index]
         np.add(part, h, out=part)
-    return wide[(..., *inside(lengths, padding))]
+    return around[(..., *inside(lengths, how.padding))]

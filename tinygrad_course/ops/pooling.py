@@ -6,7 +6,7 @@ They check their arguments and call the operations of `pool`.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -14,24 +14,15 @@ from .. import errors
 from ..tensor import Tensor
 from .define import function
 from .join import cat, pad
-from .pool import hits, pool_max, pool_sum
+from .pool import Windows, hits, pool_max, pool_sum
 from .reduce import mean
 from .shape import ones_like
-from .windows import Lengths, batched, each, padded
-
-
-class _Windows(NamedTuple):
-    """The options of a pooling, with what `ceil_mode` adds at the end."""
-
-    size: Lengths
-    stride: Lengths
-    padding: tuple[tuple[int, int], ...]
-    dilation: Lengths
+from .windows import Lengths, batched, each, padded, short
 
 
 def _options(
     name: str, x: Any, axes: int, size: Any, stride: Any, padding: Any, dilation: Any, ceil: bool
-) -> _Windows:
+) -> Windows:
     size = each(name, "kernel_size", size, axes)
     stride = size if stride is None else each(name, "stride", stride, axes)
     pads = each(name, "padding", padding, axes, least=0)
@@ -56,25 +47,38 @@ def _options(
                 windows -= 1
             extra = max(0, (windows - 1) * s + wide - n - 2 * p)
         pairs.append((p, p + extra))
-    return _Windows(size, stride, tuple(pairs), dilation)
+    return Windows(size, stride, tuple(pairs), dilation)
+
+
+def _short(how: Windows) -> dict[str, Any]:
+    """Return options as an operation is given them: one number if it is the same for all axes."""
+    same = all(a == b for a, b in how.padding)
+    padding = short([a for a, _ in how.padding]) if same else how.padding
+    stride = None if how.stride == how.size else short(how.stride)
+    return {
+        "size": short(how.size),
+        "stride": stride,
+        "padding": padding,
+        "dilation": short(how.dilation),
+    }
 
 
 def _max(name: str, axes: int, x: Any, options: tuple[Any, ...], indices: bool) -> Any:
     size, stride, padding, dilation, ceil = options
     x, alone = batched(name, x, axes)
     how = _options(name, x, axes, size, stride, padding, dilation, ceil)
-    y: Any = pool_max.op(x, **how._asdict())
+    y: Any = pool_max.op(x, **_short(how))
     if not indices:
         return y[0] if alone else y
     at = Tensor(_places(x.detach().numpy(), y.detach().numpy(), how))
     return (y[0], at[0]) if alone else (y, at)
 
 
-def _places(x: Any, y: Any, how: _Windows) -> Any:
+def _places(x: Any, y: Any, how: Windows) -> Any:
     """Return where the largest of each window is, counted through an example's channel."""
     numbers = padded(np.arange(math.prod(x.shape[2:])).reshape(1, 1, *x.shape[2:]), how.padding)
     at = np.zeros(y.shape, np.int64)
-    for index, hit in hits(x, **how._asdict()):
+    for index, hit in hits(x, how):
         np.copyto(at, numbers[index], where=hit)
     return at
 
@@ -85,7 +89,7 @@ def _average(
     size, stride, padding, ceil = options
     x, alone = batched(name, x, axes)
     how = _options(name, x, axes, size, stride, padding, 1, ceil)
-    total = pool_sum.op(x, **how._asdict())
+    total = pool_sum.op(x, **_short(how))
     if divisor is not None:
         if divisor == 0:
             raise errors.ArgumentError(f"{name}: got divisor_override=0, expected another number.")
@@ -98,7 +102,7 @@ def _average(
     return y[0] if alone else y
 
 
-def _shares(x: Any, how: _Windows, include: bool) -> Any:
+def _shares(x: Any, how: Windows, include: bool) -> Any:
     """Return one over the number of places in each window, those of the padding among them or not.
 
     What `ceil_mode` adds at the end is never counted.
@@ -108,8 +112,7 @@ def _shares(x: Any, how: _Windows, include: bool) -> Any:
     if include:
         ones = pad(ones, [a for a, _ in reversed(how.padding) for a in (a, a)], value=1.0)
         rest = tuple((0, b - a) for a, b in how.padding)
-    options = {"size": how.size, "stride": how.stride, "dilation": how.dilation}
-    return 1 / pool_sum.op(ones, padding=rest, **options)
+    return 1 / pool_sum.op(ones, **_short(how._replace(padding=rest)))
 
 
 @function(method=False, keywords={"input": "x", "kernel_size": "size"})
@@ -371,9 +374,7 @@ def _adaptive_max(name: str, axes: int, x: Any, output: Any) -> Any:
         parts = []
         for start, end in _cells(n, w):
             size = tuple(end - start if k == axis else 1 for k in range(axes))
-            part = _cut(x, axis + 2, start, end)
-            flat, ones = ((0, 0),) * axes, (1,) * axes
-            parts.append(pool_max.op(part, size=size, stride=size, padding=flat, dilation=ones))
+            parts.append(pool_max.op(_cut(x, axis + 2, start, end), size=short(size)))
         x = cat(parts, axis + 2)
     return x[0] if alone else x
 

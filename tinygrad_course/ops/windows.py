@@ -60,6 +60,16 @@ def inside(lengths: Any, pairs: Any) -> tuple[slice, ...]:
     return tuple(slice(a, a + n) for n, (a, _) in zip(lengths, pairs, strict=True))
 
 
+def short(values: Any) -> Any:
+    """Return an option as one number where it is the same for all axes."""
+    return values[0] if values and all(v == values[0] for v in values) else tuple(values)
+
+
+def wide(value: Any, lengths: Any) -> Any:
+    """Return an option for each axis."""
+    return value if isinstance(value, tuple) else (value,) * len(lengths)
+
+
 def columns(x: Any, size: Lengths, stride: Lengths, dilation: Lengths, out: Lengths) -> Any:
     """Return the windows of a padded array as (N, C, *size, *out), a copy."""
     if all(n == 1 for n in (*size, *stride)):
@@ -120,8 +130,8 @@ def grid(size):
 
 def unfold(x, size, stride, dilation):
     # The windows of x, (N, C, *lengths), as (N, C, *size, *windows).
-    ends = zip(np.shape(x)[2:], size, stride, dilation)
-    n = [(n - d * (k - 1) - 1) // s + 1 for n, k, s, d in ends]
+    size = each(size, x)
+    n = windows(x, size, stride, dilation)
     cols = np.stack([tap(x, at, n, stride, dilation) for at in grid(size)], axis=2)
     return np.reshape(cols, (*np.shape(x)[:2], *size, *n))
 """,
@@ -130,10 +140,12 @@ def unfold(x, size, stride, dilation):
         g, lengths=x.shape[2:], stride=stride, dilation=dilation
     ),
 )
-def unfold_windows(x: Any, *, size: Any = (), stride: Any = (), dilation: Any = ()) -> Any:
+def unfold_windows(x: Any, *, size: Any = 1, stride: Any = 1, dilation: Any = 1) -> Any:
     """The windows of (N, C, *lengths) as (N, C, *size, *windows)."""
+    lengths = x.shape[2:]
+    size, stride, dilation = wide(size, lengths), wide(stride, lengths), wide(dilation, lengths)
     out = tuple(
-        count(n, k, s, d, 0) for n, k, s, d in zip(x.shape[2:], size, stride, dilation, strict=True)
+        count(n, k, s, d, 0) for n, k, s, d in zip(lengths, size, stride, dilation, strict=True)
     )
     return columns(x, size, stride, dilation, out)
 
@@ -154,13 +166,13 @@ def fold(cols, lengths, stride, dilation):
 """,
     numpy="fold({cols}, {lengths}, {stride}, {dilation})",
     dcols=lambda g, cols, lengths, stride, dilation: unfold_windows.op(
-        g, size=cols.shape[2 : 2 + len(lengths)], stride=stride, dilation=dilation
+        g, size=short(cols.shape[2 : 2 + len(lengths)]), stride=stride, dilation=dilation
     ),
 )
-def fold_windows(cols: Any, *, lengths: Any = (), stride: Any = (), dilation: Any = ()) -> Any:
+def fold_windows(cols: Any, *, lengths: Any = (), stride: Any = 1, dilation: Any = 1) -> Any:
     """Windows added to zeros (N, C, *lengths): the adjoint of unfolding."""
     into = np.zeros((*cols.shape[:2], *lengths), cols.dtype)
-    add_columns(cols, into, stride, dilation)
+    add_columns(cols, into, wide(stride, lengths), wide(dilation, lengths))
     return into
 
 
@@ -193,7 +205,8 @@ def unfold(x: Any, size: Any, dilation: Any = 1, padding: Any = 0, stride: Any =
     x, alone = batched("unfold", x, 2)
     x = pad_zeros(x, padding)
     fits("unfold", x.shape[2:], size, dilation)
-    cols = unfold_windows.op(x, size=size, stride=stride, dilation=dilation)
+    options = {"size": short(size), "stride": short(stride), "dilation": short(dilation)}
+    cols = unfold_windows.op(x, **options)
     y = cols.flatten(1, 3).flatten(2)
     return y[0] if alone else y
 
@@ -236,7 +249,7 @@ def fold(
         )
     channels = x.shape[1] // int(np.prod(size))
     cols = x.reshape(-1, channels, *size, *out)
-    y = fold_windows.op(cols, lengths=lengths, stride=stride, dilation=dilation)
+    y = fold_windows.op(cols, lengths=lengths, stride=short(stride), dilation=short(dilation))
     return y[(..., *(slice(p, n - p) for n, p in zip(lengths, padding, strict=True)))]
 
 
