@@ -37,11 +37,14 @@ from .activation import (
     Tanh,
     Tanhshrink,
 )
+from .attention import MultiheadAttention
+from .cells import GRUCell, LSTMCell, RNNCell
 from .containers import ModuleDict, ModuleList, ParameterList, Sequential
 from .conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d
 from .dense import Dense, Flatten, Identity, Linear
 from .distance import CosineSimilarity, PairwiseDistance
 from .dropout import Dropout
+from .embedding import Embedding
 from .loss import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -104,7 +107,17 @@ from .pooling import (
     ZeroPad1d,
     ZeroPad2d,
 )
+from .recurrent import GRU, LSTM, RNN, RNNBase
 from .summary import Summary, summary
+from .transformer import (
+    PositionalEncoding,
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+    sinusoidal_positions,
+)
 
 __all__ = [
     "CELU",
@@ -137,8 +150,11 @@ __all__ = [
     "CrossEntropyLoss",
     "Dense",
     "Dropout",
+    "Embedding",
     "Flatten",
     "Fold",
+    "GRU",
+    "GRUCell",
     "GaussianNLLLoss",
     "Hardshrink",
     "Hardsigmoid",
@@ -149,6 +165,8 @@ __all__ = [
     "Identity",
     "KLDivLoss",
     "L1Loss",
+    "LSTM",
+    "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
@@ -166,6 +184,7 @@ __all__ = [
     "MultiLabelMarginLoss",
     "MultiLabelSoftMarginLoss",
     "MultiMarginLoss",
+    "MultiheadAttention",
     "NLLLoss",
     "Normalization",
     "PReLU",
@@ -173,6 +192,9 @@ __all__ = [
     "Parameter",
     "ParameterList",
     "PoissonNLLLoss",
+    "RNN",
+    "RNNBase",
+    "RNNCell",
     "ReLU",
     "ReLU6",
     "ReflectionPad1d",
@@ -204,4 +226,11 @@ __all__ = [
     "init",
     "summary",
     "utils",
+    "PositionalEncoding",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
+    "sinusoidal_positions",
 ]

@@ -66,7 +66,9 @@ from ..ops.windows import fold, unfold
 from ..random import Generator
 from ..tensor import Tensor, apply, as_tensor
 from .activation import overwrite
+from .attend import scaled_dot_product_attention
 from .densities import gaussian_nll_loss, kl_div, poisson_nll_loss
+from .embedding import embedding
 from .losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -278,6 +280,7 @@ __all__ = [
     "cross_entropy",
     "dropout",
     "elu",
+    "embedding",
     "flatten",
     "fold",
     "gaussian_nll_loss",
@@ -314,6 +317,7 @@ __all__ = [
     "prelu",
     "relu",
     "relu6",
+    "scaled_dot_product_attention",
     "selu",
     "sigmoid",
     "silu",

@@ -63,6 +63,8 @@ class Module:
     # True when the children are applied one after another, each to the result of the one before.
     in_order: ClassVar[bool] = False
     symbols: ClassVar[Mapping[str, str]] = {}
+    # False leaves the number of the layer out of its parameters' names: W_hh, where t is in [ ].
+    numbers_symbols: ClassVar[bool] = True
     # Buffers that may be empty (None) here and are then filled from a state dict.
     filled_by_state: ClassVar[frozenset[str]] = frozenset()
 

@@ -90,6 +90,7 @@ class _Walk:
             return
         self.seen.add(id(parameter))
         if symbol is not None:
-            parameter.suggest_name(f"{symbol}[{self.last}]")
+            number = f"[{self.last}]" if module.numbers_symbols else ""
+            parameter.suggest_name(symbol + number)
         elif not (self.kept and parameter.name):
             parameter.suggest_name(path + attribute)

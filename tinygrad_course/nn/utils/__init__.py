@@ -1,0 +1,6 @@
+"""Tools for parameters and sequences, under PyTorch's names: ``nn.utils.clip_grad_norm_`` …."""
+
+from tinygrad_course.nn.utils import rnn
+from tinygrad_course.optim.clip import clip_grad_norm_, clip_grad_value_
+
+__all__ = ["clip_grad_norm_", "clip_grad_value_", "rnn"]
