@@ -34,7 +34,9 @@ COMPARISON, SUM, PRODUCT, UNARY, JUXTAPOSITION, POWER, ATOM = 0, 1, 2, 3, 4, 5, 
 
 _INFIX = {
     **dict.fromkeys(("+", "-"), SUM),
-    **dict.fromkeys(("*", "/", "//", "mod", "·", r"\odot", r"\cdot", r"\times", r"\bmod"), PRODUCT),
+    **dict.fromkeys(
+        ("*", "/", "//", "mod", "·", "∗", r"\odot", r"\cdot", r"\times", r"\bmod", r"\ast"), PRODUCT
+    ),
     **dict.fromkeys(("==", "!=", "<", "<=", ">", ">=", "and", "or", "xor", "&", "|"), COMPARISON),
     **dict.fromkeys(
         ("=", r"\neq", r"\leq", r"\geq", r"\land", r"\lor", r"\oplus", r"\mid"), COMPARISON
