@@ -13,6 +13,7 @@ from tinygrad_course.tensor import Tensor
 
 ACTIVATIONS = (
     "sigmoid", "tanh", "relu", "leaky_relu", "elu", "softplus", "gelu", "silu", "softmax", "step",
+    "mish", "selu", "celu", "hardtanh", "relu6", "hardsigmoid", "hardswish", "softsign", "logsigmoid",
 )  # fmt: skip
 
 

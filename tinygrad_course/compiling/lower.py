@@ -16,6 +16,7 @@ from ..derivation.rewriter import Rewriter
 from ..derivation.rules import RULES
 from ..graph import Graph
 from ..op import Op, find
+from ..ops.activation import SELU_ALPHA, SELU_SCALE
 from .scale import live, scale_early
 
 Lowering = Callable[[Rewriter, tuple[int, ...], dict[str, Any]], int | None]
@@ -31,6 +32,15 @@ def lowering(*names: str) -> Callable[[Lowering], Lowering]:
         return function
 
     return register
+
+
+def of_floats(function: Lowering) -> Lowering:
+    """Leave an operation of integers, whose result is of floats, as it is."""
+
+    def checked(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int | None:
+        return function(r, x, p) if r.nodes[x[0]].dtype.kind == "f" else None
+
+    return checked
 
 
 class _Lowerer(Rewriter):
@@ -284,6 +294,57 @@ def _softplus(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
 @lowering("silu")
 def _silu(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
     return r.make("mul", x[0], r.make("sigmoid", *x))  # type: ignore[no-any-return]
+
+
+@lowering("mish")
+@of_floats
+def _mish(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
+    return r.make("mul", x[0], r.make("tanh", r.make("softplus", *x)))  # type: ignore[no-any-return]
+
+
+@lowering("logsigmoid")
+@of_floats
+def _logsigmoid(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
+    """min(x, 0) − log(1 + exp(−|x|))."""
+    small = r.make("log1p", r.make("exp", r.make("neg", r.make("abs", *x))))
+    return r.make("sub", r.make("minimum", x[0], r.like(0, x[0])), small)  # type: ignore[no-any-return]
+
+
+@lowering("selu")
+@of_floats
+def _selu(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
+    return r.make("mul", r.make("elu", *x, alpha=SELU_ALPHA), r.like(SELU_SCALE, x[0]))  # type: ignore[no-any-return]
+
+
+@lowering("softsign")
+@of_floats
+def _softsign(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
+    return r.make("div", x[0], r.make("add", r.make("abs", *x), r.like(1, x[0])))  # type: ignore[no-any-return]
+
+
+@lowering("hardtanh")
+@of_floats
+def _hardtanh(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
+    return _between(r, x[0], p["min_val"], p["max_val"])
+
+
+@lowering("hardsigmoid")
+@of_floats
+def _hardsigmoid(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
+    six = _between(r, r.make("add", x[0], r.like(3, x[0])), 0, 6)
+    return r.make("div", six, r.like(6, x[0]))  # type: ignore[no-any-return]
+
+
+@lowering("hardswish")
+@of_floats
+def _hardswish(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
+    six = _between(r, r.make("add", x[0], r.like(3, x[0])), 0, 6)
+    return r.make("div", r.make("mul", x[0], six), r.like(6, x[0]))  # type: ignore[no-any-return]
+
+
+def _between(r: Any, x: int, low: float, high: float) -> int:
+    above = r.make("maximum", x, r.like(low, x))
+    return r.make("minimum", above, r.like(high, x))  # type: ignore[no-any-return]
 
 
 @lowering("softmax")

@@ -60,7 +60,7 @@ class Composed(Activation):
 
     Example:
         >>> from tinygrad_course import nn
-        >>> isinstance(nn.Mish(), nn.Activation)
+        >>> isinstance(nn.GLU(), nn.Activation)
         True
     """
 
@@ -185,7 +185,7 @@ class CELU(Activation):
         self._params = {"alpha": alpha}
 
 
-class SELU(Composed):
+class SELU(Activation):
     """Self-normalizing ELU: a = 1.0507 · z where z > 0, else 1.0507 · 1.6733 (eᶻ − 1).
 
     Args:
@@ -201,7 +201,7 @@ class SELU(Composed):
         tensor([-1.1113,  2.1014])
     """
 
-    function = staticmethod(ops.selu)
+    op = ops.selu.op
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__(inplace=inplace)
@@ -241,7 +241,7 @@ class Softplus(Activation):
         return "" if self.beta == 1 else f"beta={self.beta!r}"
 
 
-class LogSigmoid(Composed):
+class LogSigmoid(Activation):
     """Logarithm of the logistic function: a = log σ(z).
 
     Example:
@@ -251,7 +251,7 @@ class LogSigmoid(Composed):
         tensor([-0.6931])
     """
 
-    function = staticmethod(logarithms.logsigmoid)
+    op = logarithms.logsigmoid.op
 
 
 class GELU(Activation):
@@ -309,7 +309,7 @@ class SiLU(Activation):
         super().__init__(inplace=inplace)
 
 
-class Mish(Composed):
+class Mish(Activation):
     """Mish: a = z tanh(softplus z), smooth and much like SiLU.
 
     Args:
@@ -325,7 +325,7 @@ class Mish(Composed):
         tensor([0.8651])
     """
 
-    function = staticmethod(ops.mish)
+    op = ops.mish.op
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__(inplace=inplace)

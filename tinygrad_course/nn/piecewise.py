@@ -54,7 +54,7 @@ class ReLU6(Composed):
         super().__init__(inplace=inplace)
 
 
-class Hardsigmoid(Composed):
+class Hardsigmoid(Activation):
     """Straight form of the logistic function: a = min(max(z + 3, 0), 6) / 6.
 
     Args:
@@ -67,13 +67,13 @@ class Hardsigmoid(Composed):
         tensor([0.  , 0.5 , 0.75])
     """
 
-    function = staticmethod(ops.hardsigmoid)
+    op = ops.hardsigmoid.op
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__(inplace=inplace)
 
 
-class Hardswish(Composed):
+class Hardswish(Activation):
     """SiLU with the straight form of σ: a = z min(max(z + 3, 0), 6) / 6.
 
     Args:
@@ -89,7 +89,7 @@ class Hardswish(Composed):
         tensor([1.125, 4.   ])
     """
 
-    function = staticmethod(ops.hardswish)
+    op = ops.hardswish.op
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__(inplace=inplace)

@@ -153,13 +153,22 @@ def celu(x: Any, alpha: float = 1.0) -> Any:
 
 
 # With these, means and variances of layers tend to 0 and 1 (the paper's appendix).
-_SELU_ALPHA = 1.6732632423543772848170429916717
-_SELU_SCALE = 1.0507009873554804934193349852946
+SELU_ALPHA = 1.6732632423543772848170429916717
+SELU_SCALE = 1.0507009873554804934193349852946
 
 
-@function()
+@op(
+    symbol="selu",
+    numpy="selu",
+    helper="""
+def selu(z):
+    # Exponential linear unit; with these numbers, means and variances of layers tend to 0 and 1.
+    return 1.0507009873554805 * np.where(z > 0, z, 1.6732632423543772 * np.expm1(np.minimum(z, 0)))
+""",
+    dx=lambda g, x: g * (SELU_SCALE * _elu_slope(x, SELU_ALPHA)),
+)
 def selu(x: Any) -> Any:
-    """Self-normalizing ELU: y = 1.0507 · x where x > 0, else 1.0507 · 1.6733 (eˣ − 1).
+    """Self-normalizing ELU: y = s x where x > 0, else s a (eˣ − 1); s = 1.0507 and a = 1.6733.
 
     Source:
         Klambauer, Unterthiner, Mayr, Hochreiter 2017, arXiv:1706.02515.
@@ -169,7 +178,11 @@ def selu(x: Any) -> Any:
         >>> tc.selu(tc.tensor([-1.0, 2.0]))
         tensor([-1.1113,  2.1014])
     """
-    return _SELU_SCALE * elu(x, _SELU_ALPHA)
+    return SELU_SCALE * elu.op.forward(x, alpha=SELU_ALPHA)
+
+
+def _elu_slope(x: Any, alpha: float) -> Any:
+    return np.where(x > 0, 1, alpha * np.exp(np.minimum(x, 0)))
 
 
 @op(
@@ -250,9 +263,18 @@ def _silu_slope(x: Any, s: Any) -> Any:
     return s * (1 + x * (1 - s))
 
 
-@function()
+@op(
+    symbol="mish",
+    numpy="mish",
+    helper="""
+def mish(z):
+    # Smooth, and much like silu.
+    return z * np.tanh(np.logaddexp(0, z))
+""",
+    dx=lambda g, x: g * _mish_slope(x, np.tanh(softplus.op(x))),
+)
 def mish(x: Any) -> Any:
-    """Mish: y = x tanh(softplus x), smooth and much like SiLU.
+    """Mish: y = x t with t = tanh(softplus x), and dx = g (t + x (1 − t²) σ(x)).
 
     Source:
         Misra 2019, arXiv:1908.08681.
@@ -262,7 +284,11 @@ def mish(x: Any) -> Any:
         >>> tc.mish(tc.tensor([0.0, 1.0]))
         tensor([0.    , 0.8651])
     """
-    return x * tanh(softplus(x))
+    return x * np.tanh(softplus.op.forward(x))
+
+
+def _mish_slope(x: Any, t: Any) -> Any:
+    return t + x * (1 - t * t) * sigmoid.op(x)
 
 
 @function()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .activation import sigmoid, softplus
+from .activation import sigmoid
 from .compare import clamp
 from .define import function, op
 
@@ -78,7 +78,7 @@ def logit(p):
     dx=lambda g, x: g / x + g / (1 - x),
 )
 def log_odds(x: Any) -> Any:
-    """Logarithm of the odds: y = log(x / (1 − x)), with dx = g / (x (1 − x)) = g / x + g / (1 − x)."""
+    """Logarithm of the odds: y = log(x / (1 − x)), with dx = g / x + g / (1 − x)."""
     # In the middle, where the odds are near 1, their logarithm would lose the digits beyond 1.
     middle = np.less(np.abs(np.subtract(x, 0.5)), 0.25)
     inner = 2 * np.arctanh(2 * np.where(middle, x, 0.5) - 1)
@@ -101,13 +101,26 @@ def logit(x: Any, eps: float | None = None) -> Any:
     return log_odds(x if eps is None else clamp(x, eps, 1 - eps))
 
 
-@function()
+@op(
+    symbol="log σ",
+    text="logsigmoid",
+    latex=r"\log\sigma",
+    numpy="logsigmoid",
+    helper="""
+def logsigmoid(z):
+    # The logarithm of the logistic function; no exponential overflows.
+    return -np.logaddexp(0, -z)
+""",
+    dx=lambda g, x: g * sigmoid.op(-x),
+)
 def logsigmoid(x: Any) -> Any:
-    """Logarithm of the logistic function: y = log σ(x) = −log(1 + e⁻ˣ); finite for every x.
+    """Logarithm of the logistic function: y = log σ(x) = −log(1 + e⁻ˣ), with dx = g σ(−x).
+
+    Finite for every x.
 
     Example:
         >>> import tinygrad_course as tc
         >>> tc.logsigmoid(tc.tensor([-1000.0, 0.0]))
         tensor([-1.0000e+03, -6.9315e-01])
     """
-    return -softplus(-x)
+    return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))

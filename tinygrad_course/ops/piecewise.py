@@ -52,21 +52,43 @@ def relu6(x: Any) -> Any:
     return hardtanh(x, 0.0, 6.0)
 
 
-@function()
+@op(
+    symbol="hardσ",
+    text="hardsigmoid",
+    latex=r"\mathrm{{hardsigmoid}}",
+    numpy="hardsigmoid",
+    helper="""
+def hardsigmoid(z):
+    # The logistic function made of straight pieces.
+    return np.clip(z + 3, 0, 6) / 6
+""",
+    dx=lambda g, x: g * ((x > -3) & (x < 3)) / 6,
+)
 def hardsigmoid(x: Any) -> Any:
-    """Straight form of the logistic function: y = min(max(x + 3, 0), 6) / 6.
+    """Straight form of σ: y = min(max(x + 3, 0), 6) / 6, with dx = g / 6 where |x| < 3, else 0.
 
     Example:
         >>> import tinygrad_course as tc
         >>> tc.hardsigmoid(tc.tensor([-4.0, 0.0, 1.5]))
         tensor([0.  , 0.5 , 0.75])
     """
-    return relu6(x + 3) / 6
+    return np.minimum(np.maximum(x + 3, 0), 6) / 6
 
 
-@function()
+@op(
+    symbol="hardswish",
+    numpy="hardswish",
+    helper="""
+def hardswish(z):
+    # silu with the logistic function made of straight pieces.
+    return z * hardsigmoid(z)
+""",
+    dx=lambda g, x: g * np.where(np.abs(x) < 3, x / 3 + 0.5, x > 0),
+)
 def hardswish(x: Any) -> Any:
     """SiLU with the straight form of σ: y = x min(max(x + 3, 0), 6) / 6.
+
+    dx is g (x/3 + 1/2) where |x| < 3, g for larger x, and 0 for smaller.
 
     Source:
         Howard and others 2019, arXiv:1905.02244.
@@ -76,7 +98,7 @@ def hardswish(x: Any) -> Any:
         >>> tc.hardswish(tc.tensor([-4.0, 1.5, 4.0]))
         tensor([-0.   ,  1.125,  4.   ])
     """
-    return x * hardsigmoid(x)
+    return x * np.minimum(np.maximum(x + 3, 0), 6) / 6
 
 
 @function()
