@@ -82,7 +82,7 @@ def trace(
     if not callable(f):
         raise errors.DtypeError(
             f"trace: got {brief(f)} to trace, expected a function. Of a tensor that is already "
-            "computed, Graph.of(tensor) is the graph."
+            "computed, Graph.of(tensor) is the graph; the sum of its diagonal is tensor.trace()."
         )
     if active() is not None:
         raise errors.TraceError(

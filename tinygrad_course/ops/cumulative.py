@@ -275,7 +275,7 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     parts = [as_tensor(part) for part in (prepend, x, append) if part is not None]
     if len(parts) > 1:
         x = cat(parts, place)
-    for _ in range(n):
+    for _ in range(min(n, x.shape[place])):  # then nothing is left
         length = max(x.shape[place] - 1, 0)
         late, early = (narrow(x, place, min(k, x.shape[place]), length) for k in (1, 0))
         x = late != early if x.dtype == np.bool_ else late - early

@@ -9,7 +9,7 @@ import numpy as np
 from .. import errors
 from ..tensor import Tensor, as_tensor
 from .define import NUMPY, function
-from .shape import axis_of, movedim
+from .shape import axis_of, movedim, sizes
 
 
 @function(keywords={"split_size_or_sections": "split_size"})
@@ -126,11 +126,16 @@ def _ends(given: Any, length: int) -> list[int]:
     if isinstance(given, Tensor):
         given = given.tolist()
     if isinstance(given, (list, tuple, np.ndarray)):
-        return [int(k.__index__()) for k in given]
+        return list(sizes(tuple(given), "tensor_split"))
     if not isinstance(given, (int, np.integer)) or given < 1:
         raise errors.ArgumentError(
             "tensor_split: give a positive number of pieces or a list of indices, got "
             f"{given!r:.40}."
+        )
+    if given > max(length, 1000):
+        raise errors.ArgumentError(
+            f"tensor_split: {given:g} pieces of an axis of length {length} would nearly all be "
+            "empty. Give at most as many pieces as there are elements."
         )
     short, longer = divmod(length, int(given))
     return [short * k + min(k, longer) for k in range(1, int(given))]

@@ -318,6 +318,8 @@ def rot90(x: Any, k: int = 1, dims: Any = (0, 1)) -> Any:
         >>> tc.rot90(tc.tensor([[1, 2], [3, 4]])).tolist()
         [[2, 4], [1, 3]]
     """
+    if not isinstance(k, (int, np.integer)):
+        raise errors.ArgumentError(f"rot90: k is a number of quarter turns, got {k!r:.40}.")
     axes = [axis_of(a, x.ndim, "rot90") for a in dims]
     if len(set(axes)) != 2 or len(axes) != 2 or x.ndim < 2:
         raise errors.ShapeError(f"rot90: dims must name two different axes, got {dims}.")

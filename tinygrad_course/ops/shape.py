@@ -464,6 +464,11 @@ def expand_as(x: Any, other: Any) -> Any:
         >>> tc.zeros(3, 1).expand_as(tc.ones(3, 4)).shape
         (3, 4)
     """
+    if np.broadcast_shapes(x.shape, np.shape(other)) != np.shape(other):
+        raise errors.ShapeError(
+            f"expand_as: {x.shape} does not expand to {np.shape(other)}: only axes of length 1 do, "
+            "and new ones in front."
+        )
     return apply(broadcast_like.op, (x, other))
 
 
@@ -476,4 +481,9 @@ def reshape_as(x: Any, other: Any) -> Any:
         >>> tc.arange(6).view_as(tc.zeros(2, 3)).shape
         (2, 3)
     """
+    if x.numel() != np.size(other):
+        raise errors.ShapeError(
+            f"reshape_as: shape {x.shape} has {x.numel()} elements, {np.shape(other)} has "
+            f"{np.size(other)}; the two must hold equally many."
+        )
     return apply(reshape_like.op, (x, other))
