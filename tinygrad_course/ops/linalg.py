@@ -553,8 +553,10 @@ def _powers(name: str, x: Any, count: Any) -> list[Any]:
     if x.ndim == 0:
         raise errors.ShapeError(f"{name}: needs a vector, got shape ().")
     count = x.shape[-1] if count is None else count
-    if not isinstance(count, (int, np.integer)) or count < 1:
-        raise errors.ArgumentError(f"{name}: N is the number of powers, got {count!r:.40}.")
+    if not isinstance(count, (int, np.integer)) or not 1 <= count <= 10_000:
+        raise errors.ArgumentError(
+            f"{name}: N is the number of powers, from 1 to 10,000, got {count!r:.40}."
+        )
     return [x**k for k in range(count)]
 
 
