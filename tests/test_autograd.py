@@ -596,3 +596,20 @@ def test_a_wide_sum():
     xs[0].zero_grad()
     total.backward()
     assert xs[0].grad.item() == 5_000.0
+
+
+def test_gradients_of_many_slices_add_up() -> None:
+    """Pieces are added in place, and nothing that a user holds is written to."""
+    x = tc.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], requires_grad=True)
+    g = tc.tensor([[1.0, 1.0], [1.0, 1.0], [1.0, 1.0]])
+    y = x[0] * 2 + x[1] * x[0] + x[[1, 1, 2]].sum(0) + x[:, 1].sum()
+    (y.sum() + (x * g).sum()).backward()
+    assert x.grad is not None
+    # 2 + x[1], x[0] + 2 and 1; 2 more in column 1, whose sum is added twice; and g everywhere.
+    assert x.grad.tolist() == [[6.0, 9.0], [4.0, 7.0], [2.0, 4.0]]
+    assert g.tolist() == [[1.0, 1.0]] * 3
+    z = x.clone()
+    start = tc.ones(3, 2)
+    tc.autograd.backward([z, z[0] + z[0]], [start, tc.ones(2)])
+    assert start.tolist() == [[1.0, 1.0]] * 3
+    assert x.grad.tolist() == [[9.0, 12.0], [5.0, 8.0], [3.0, 5.0]]

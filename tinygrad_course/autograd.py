@@ -270,6 +270,8 @@ def _propagate(
     on_path = None if targets is None else _ancestors_leading_to(targets, outputs)
     anomaly = recording.get() & ANOMALY
     found: dict[Source, Any] = {}
+    # What has a cotangent of its own, made here, to which pieces can be added in place.
+    own: set[Source] = set()
 
     following: Node | None = None  # the only node waiting, as long as there is only one
     while heap or following is not None:
@@ -313,6 +315,7 @@ def _propagate(
         else:
             values = (g, y, *arrays)
         rules = op.rules
+        adds = None if recorded or anomaly else op.adds
         for i in node.needs:
             source = node.inputs[i]
             if on_path is not None and source not in on_path:
@@ -322,6 +325,11 @@ def _propagate(
                 continue
             if node.time < last_write[0]:
                 _refuse_overwritten(node, rule)
+            if adds is not None:
+                if source in own:
+                    adds(pending[source], g, arrays, params)
+                    continue
+                own.add(source)
             if variadic:
                 values = (g, y, arrays, i, *params.values())
             gx = rule.formula(*rule.pick(values))

@@ -86,6 +86,8 @@ class Op:
             ``np`` alone, so that they run on ``jax.numpy`` too. They may call each other's helpers.
         precedence: how tightly `text` (and `latex`) binds.
         like: names of inputs that rules use only for their shape.
+        adds: None, or ``adds(total, g, xs, params)``, which adds the cotangent of the first input
+            to an array in place: cheaper than an array of zeros for each of many small pieces.
         quiet: True when it has singularities, where an infinite result is an answer.
         differentiable: True when at least one input has a derivative rule.
     """
@@ -108,6 +110,7 @@ class Op:
         "precedence",
         "ufunc",
         "like",
+        "adds",
         "quiet",
         "differentiable",
         "doc",
@@ -133,6 +136,7 @@ class Op:
         precedence: int = ATOM,
         ufunc: Any = None,
         quiet: bool = False,
+        adds: Callable[..., None] | None = None,
         doc: str = "",
     ) -> None:
         """Describe an operation; `rules` maps input names to formulas, `like` names shape-only."""
@@ -153,9 +157,10 @@ class Op:
         self.helper = helper
         self.precedence = precedence
         self.ufunc = ufunc
+        self.adds = adds
         self.quiet = quiet
         self.doc = doc
-        # Inputs that rules use only for their shape; "xs[0] xs[1]" means the first of a variadic op.
+        # Inputs that rules use only for their shape; "xs[0] xs[1]": the first of a variadic op.
         self.like = tuple(like.split())
         taken = {"g", "y", "i"} & {*inputs, *self.params}
         if taken:

@@ -93,6 +93,15 @@ def _place_forward(g: Any, pattern: Any, *arrays: Any, index: Any = ()) -> Any:
     return out
 
 
+def _add_into(total: Any, g: Any, xs: Any, params: dict[str, Any]) -> None:
+    """Add a cotangent where x[index] was selected from."""
+    index = _fill(params["index"], xs[1:])
+    if len(xs) == 1:
+        total[index] += g
+    else:
+        np.add.at(total, index, g)
+
+
 def _spell_select(form: str, operands: list[str], params: dict[str, Any]) -> str:
     x, *arrays = operands
     return f"{x}[{subscript(params['index'], arrays, form)}]"
@@ -130,6 +139,7 @@ select: Op = register(
         text=_spell_select,
         latex=_spell_select,
         numpy=_spell_select,
+        adds=_add_into,
         doc="Select elements, as x[index].",
     )
 )
