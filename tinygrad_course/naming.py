@@ -119,6 +119,7 @@ class _Namer:
             of = self.names[node.inputs[0]]
             if of:
                 self.name(i, f"{of}ᵀ")
+                self.anonymous.append(i)  # says nothing that Kᵀ does not
                 return
         if node.role == "loss":
             self.number(i, "J")
