@@ -262,6 +262,42 @@ def test_numpy_s_names_record():
         np.testing.assert_array_equal(f(x, 2.0).numpy(), f(x.numpy(), 2.0))
 
 
+X = tc.tensor([[0.25, 0.5], [0.75, 0.125]])
+V = tc.tensor([0.5, 0.25])
+KEYWORDS = [
+    ("atan2", {"input": X, "other": V}, (X, V)),
+    ("hypot", {"input": X, "other": V}, (X, V)),
+    ("logaddexp", {"input": X, "other": V}, (X, V)),
+    ("xlogy", {"input": X, "other": V}, (X, V)),
+    ("fmod", {"input": X, "other": 0.2}, (X, 0.2)),
+    ("heaviside", {"input": X, "values": V}, (X, V)),
+    ("logit", {"input": X, "eps": 0.3}, (X, 0.3)),
+    ("nan_to_num", {"input": X, "nan": 1.0, "posinf": 2.0, "neginf": -2.0}, (X, 1.0, 2.0, -2.0)),
+    ("lerp", {"input": X, "end": V, "weight": 0.5}, (X, V, 0.5)),
+    ("addcmul", {"input": X, "tensor1": V, "tensor2": X, "value": 2}, (X, V, X, 2)),
+    ("addcdiv", {"input": X, "tensor1": V, "tensor2": X, "value": 2}, (X, V, X, 2)),
+    ("celu", {"input": X, "alpha": 2.0}, (X, 2.0)),
+    ("hardtanh", {"input": X, "min_val": 0.3, "max_val": 0.6}, (X, 0.3, 0.6)),
+    ("threshold", {"input": X, "threshold": 0.3, "value": 2.0}, (X, 0.3, 2.0)),
+    ("hardshrink", {"input": X, "lambd": 0.3}, (X, 0.3)),
+    ("softshrink", {"input": X, "lambd": 0.3}, (X, 0.3)),
+    ("prelu", {"input": X, "weight": V}, (X, V)),
+    ("glu", {"input": X, "dim": 0}, (X, 0)),
+    ("softmin", {"input": X, "dim": 0}, (X, 0)),
+    ("normalize", {"input": X, "p": 1, "dim": 0, "eps": 1e-9}, (X, 1, 0, 1e-9)),
+    ("cosine_similarity", {"x1": X, "x2": V, "dim": -1, "eps": 1e-9}, (X, V, -1, 1e-9)),
+    ("pairwise_distance", {"x1": X, "x2": V, "p": 1, "keepdim": True}, (X, V, 1, 1e-6, True)),
+    ("cdist", {"x1": X, "x2": X, "p": 1}, (X, X, 1)),
+]
+
+
+@pytest.mark.parametrize(("name", "keywords", "positions"), KEYWORDS, ids=lambda v: str(v)[:12])
+def test_keywords_as_pytorch(name, keywords, positions):
+    for f in (getattr(tc, name), getattr(F, name, None)):
+        if f is not None:
+            np.testing.assert_array_equal(f(**keywords).numpy(), f(*positions).numpy())
+
+
 def test_in_place_steps_of_an_optimizer():
     p = tc.tensor([1.0, 2.0])
     assert p.addcmul_(tc.tensor([2.0, 3.0]), tc.tensor([2.0, 3.0]), value=0.5).tolist() == [3, 6.5]

@@ -316,6 +316,14 @@ def _selu(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
     return r.make("mul", r.make("elu", *x, alpha=SELU_ALPHA), r.like(SELU_SCALE, x[0]))  # type: ignore[no-any-return]
 
 
+@lowering("celu")
+@of_floats
+def _celu(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
+    zero, alpha = r.like(0, x[0]), r.like(p["alpha"], x[0])
+    low = r.make("expm1", r.make("div", r.make("minimum", x[0], zero), alpha))
+    return r.make("where", r.make("gt", x[0], zero), x[0], r.make("mul", alpha, low))  # type: ignore[no-any-return]
+
+
 @lowering("softsign")
 @of_floats
 def _softsign(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
