@@ -47,6 +47,7 @@ def test_each_example_of_the_list_is_there():
         "planar_flower",
         "single_neuron",
         "slide_graph",
+        "welch_bfgs",
     ]
 
 
@@ -199,6 +200,16 @@ def test_equations_softmax(tmp_path, capsys):
     ]
     assert "Note: -0.00333333 is taken for -1/m" in capsys.readouterr().out
     assert "</math>" in (tmp_path / "equations_softmax.html").read_text(encoding="utf-8")
+
+
+def test_welch_bfgs(tmp_path):
+    found = run("welch_bfgs", tmp_path)
+    assert found["cost"] < 1e-9  # as in the lecture
+    assert found["scores"] == pytest.approx([75, 82, 93], abs=1e-2)
+    assert found["curves"]["Newton-CG"][-1] < 1e-6
+    assert found["curves"]["gradient descent"][-1] > 1e-6
+    assert found["x"].shape == (9,)
+    assert (tmp_path / "welch_bfgs.png").stat().st_size > 5000
 
 
 def test_equations_welch(tmp_path, capsys):

@@ -57,6 +57,10 @@ class TraceError(GraphError):
     """A function that cannot be traced, such as one that looks at the values of its tensors."""
 
 
+class UnrecordableError(TraceError):
+    """A step that no recorded program can take; a function to compile is then called as it is."""
+
+
 class AnomalyError(GraphError):
     """A NaN or Inf found by `detect_anomaly`."""
 

@@ -233,6 +233,41 @@ def trajectory(name: str, options: dict, dtype: torch.dtype) -> list[list[float]
     return path
 
 
+LBFGS = {
+    "plain": {},
+    "short": {"lr": 0.5, "history_size": 3, "max_iter": 4},
+    "wolfe": {"line_search_fn": "strong_wolfe"},
+    "wolfe_short": {"line_search_fn": "strong_wolfe", "history_size": 2, "max_iter": 3},
+    "wolfe_far": {"line_search_fn": "strong_wolfe", "lr": 30.0, "max_iter": 5},
+    "wolfe_near": {"line_search_fn": "strong_wolfe", "lr": 1e-3, "max_iter": 5, "max_eval": 40},
+}
+
+
+def valley(a, b):
+    """Return Rosenbrock's function in four variables, and a bowl that bends."""
+    steps = [100 * (a[i + 1] - a[i] ** 2) ** 2 + (1 - a[i]) ** 2 for i in range(3)]
+    return sum(steps[1:], steps[0]) + ((b[0] - 2) ** 4 + b[0] ** 2) / 3
+
+
+def lbfgs(options: dict, scale: float) -> dict:
+    params = [torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in START]
+    optimizer = torch.optim.LBFGS(params, **options)
+    path, losses = [], []
+
+    def closure():
+        optimizer.zero_grad()
+        loss = scale * valley(*params)
+        loss.backward()
+        return loss
+
+    for _ in range(8):
+        losses.append(optimizer.step(closure).item())
+        path.append([x for p in params for x in p.tolist()])
+    evaluations = optimizer.state[params[0]]["func_evals"]
+    return {"options": options, "scale": scale, "losses": losses, "path": path,
+            "evaluations": evaluations}  # fmt: skip
+
+
 def two_groups() -> torch.optim.Optimizer:
     first, second = (torch.ones(1, requires_grad=True) for _ in range(2))
     return torch.optim.SGD([{"params": [first]}, {"params": [second], "lr": 0.4}], lr=1.0)
@@ -327,6 +362,12 @@ def main() -> None:
         "start": START,
         "metrics": METRICS,
         "optimizers": optimizers,
+        "lbfgs": {
+            f"{key} {scale}": lbfgs(options, scale)
+            for key, options in LBFGS.items()
+            for scale in (1.0, 1e-3)
+            if (key, scale) not in (("plain", 1.0), ("short", 1.0))  # which go to infinity
+        },
         "schedulers": {k: {"made": v, "rates": rates(v)} for k, v in SCHEDULERS.items()},
         "resumed": {
             k: {"made": v[0], "rates": resumed(*v[0])}

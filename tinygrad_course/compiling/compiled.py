@@ -207,6 +207,7 @@ class Compiled:
         self._why = found[0].guards.failed if found and isinstance(found[0], Specialised) else ""
         count = self._traces[key] = self._traces.get(key, 0) + 1
         made: Specialised | Eager
+        result: Any
         if count > MOST_TRACES or self._dropped >= 4 * MOST_PROGRAMS:
             what = self._why or "its arguments"
             eager = Eager(f, f"what it depends on changes too often: {what}", args)
@@ -214,10 +215,14 @@ class Compiled:
             self._last = eager
             return eager.run(args)
         self.traced += 1
-        with _TRACING:
-            made = Specialised(f, args, mode, self.backend, self.grads, self.expected)
-        result = made.result
-        if made.reason:
+        try:
+            with _TRACING:
+                made = Specialised(f, args, mode, self.backend, self.grads, self.expected)
+            result = made.result
+        except errors.UnrecordableError as error:
+            made = Eager(f, str(error).split(".")[0], args)
+            result = f(*args)
+        if isinstance(made, Specialised) and made.reason:
             made = Eager(f, made.reason, args)
         found.insert(0, made)
         del found[MOST_TRACES:]

@@ -144,6 +144,11 @@ def _optimizer(optimizer: Any) -> Any:
             f"source: got a {type(optimizer).__name__} as optimizer, expected an Optimizer, or a "
             'name such as "adam".'
         )
+    if optimizer.needs_closure:
+        raise errors.ArgumentError(
+            f"source: a step of {type(optimizer).__name__} is no formula of the gradient: it "
+            'computes the loss several times. Choose another optimizer, such as "adam".'
+        )
     kept = [
         {k: v for k, v in group.items() if k not in ("params", "param_names", "initial_lr")}
         for group in optimizer.param_groups

@@ -104,6 +104,9 @@ class Optimizer:
     #: takes ``work=(a, b)``, two arrays for intermediate results (None: make fresh ones).
     elementwise: ClassVar[bool] = False
 
+    #: True when `step` computes the loss several times: it cannot be recorded.
+    needs_closure: ClassVar[bool] = False
+
     def __init__(
         self, params: Any, defaults: Mapping[str, Any], others: Mapping[str, Any] | None = None
     ) -> None:

@@ -72,6 +72,13 @@ class Step:
         self.singly = singly
         self.parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self._fast: Compiled | None = None
+        if optimizer.needs_closure:
+            if self.insists:
+                raise ArgumentError(
+                    f"fit: a step of {type(optimizer).__name__} depends on the loss, and cannot be "
+                    "compiled. Leave compile out."
+                )
+            compiled = False
         if compiled:
             backend = "auto" if compiled is True else compiled
             # Checks the name, and that the backend is installed.
@@ -173,12 +180,23 @@ class Step:
             raise
         if value - value != 0:  # true for NaN and for infinity
             raise NotFinite(value)
+        if self.optimizer.needs_closure:
+            self.optimizer.step(lambda: self._loss_with_gradients(inputs, target))
+            return value, prediction
         self.optimizer.zero_grad()
         J.backward()
         if self.clip_norm is not None:
             clip_grad_norm_(self.parameters, self.clip_norm)
         self.optimizer.step()
         return value, prediction
+
+    def _loss_with_gradients(self, inputs: list[Tensor], target: Tensor) -> Any:
+        J = self.loss(self.model(*inputs), target)
+        self.optimizer.zero_grad()
+        J.backward()
+        if self.clip_norm is not None:
+            clip_grad_norm_(self.parameters, self.clip_norm)
+        return J
 
     def _written(self) -> Callable[..., Any]:
         """Return the step as a function to compile."""
