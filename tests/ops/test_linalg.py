@@ -463,7 +463,7 @@ def test_equations_of_inverses_of_layers():
     W = parameter("W[1]")
     loss = tc.logdet(W @ W.mT) + tc.inverse(W.mT).sum() + tc.det(W)
     sheet = str(tc.equations(loss))
-    assert "W[1]⁻ᵀ" in sheet and "det(W[1])" in sheet and "cof(W[1])" in sheet
+    assert "W[1]⁻ᵀ" in sheet and " det(W[1])" in sheet and "cof(W[1])" in sheet
     latex = tc.equations(loss).latex
     assert r"W^{[1]\,-\top}" in latex and r"\det(W^{[1]})" in latex
     verify(loss)

@@ -99,7 +99,6 @@ def cofactor(a: Any) -> Any:
 @op(
     kind="linalg",
     symbol="log|det|",
-    text="log(|det({a})|)",
     latex=r"\log\left|\det\left({a}\right)\right|",
     numpy="np.linalg.slogdet({a})[1]",
     public=False,
@@ -113,7 +112,6 @@ def logabsdet(a: Any) -> Any:
 @op(
     kind="linalg",
     symbol="sign det",
-    text="sign(det({a}))",
     latex=r"\mathrm{{sign}}\left(\det\left({a}\right)\right)",
     numpy="np.linalg.slogdet({a})[0]",
     public=False,
@@ -155,7 +153,6 @@ def slogdet(a: Any) -> Any:
 @op(
     kind="linalg",
     symbol="log det",
-    text="log(det({a}))",
     latex=r"\log\left(\det\left({a}\right)\right)",
     numpy="logdet",
     helper="""

@@ -46,14 +46,11 @@ def _back(subscripts: str) -> str:
     helper="""
 def onto_diagonal(values, x, subscripts):
     # "i->ii": values on the diagonal of zeros of the shape of x.
-    given, letters = subscripts.split("->")
-    places = [letters.index(c) for c in letters]
-    index = [slice(None) if c in given and k == places[k] else None for k, c in enumerate(letters)]
-    grid = np.indices(np.shape(x))
-    y = np.broadcast_to(values[tuple(index)], np.shape(x))
-    for k, first in enumerate(places):
-        y = np.where(grid[k] == grid[first], y, 0)
-    return y
+    given, to = subscripts.split("->")
+    new = [None if c in to[:k] or c not in given else slice(None) for k, c in enumerate(to)]
+    at = np.indices(np.shape(x))
+    on = [at[k] == at[to.index(c)] for k, c in enumerate(to)]
+    return np.where(np.all(np.stack(on), axis=0), values[tuple(new)], 0)
 """,
     public=False,
     dvalues=lambda g, subscripts: einsum_product(g, subscripts=_back(subscripts)),

@@ -322,15 +322,12 @@ def _matrix_exp_rule(g: Any, a: Any) -> Any:
     numpy="matrix_exp",
     helper="""
 def matrix_exp(a):
-    # The Taylor series of a small part of a, squared as often as it was halved.
-    halvings = max(0, 2 + int(np.log2(np.max(np.sum(np.abs(a), axis=-2), initial=1))))
-    one = np.eye(np.shape(a)[-1], dtype=a.dtype)
-    y = one
+    # The Taylor series of a small part of a, squared as often as that was halved.
+    n = max(0, 2 + int(np.log2(np.max(np.sum(np.abs(a), axis=-2), initial=1))))
+    y = one = np.eye(np.shape(a)[-1], dtype=a.dtype)
     for k in range(16, 0, -1):
-        y = one + (a / 2**halvings) @ y / k
-    for _ in range(halvings):
-        y = y @ y
-    return y
+        y = one + (a / 2**n) @ y / k
+    return np.linalg.matrix_power(y, 2**n)
 """,
     also=("linalg.matrix_exp",),
     keywords={"A": "a"},

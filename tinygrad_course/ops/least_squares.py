@@ -15,10 +15,18 @@ from .inverse import computed, is_vector, matrices
 from .shape import unsqueeze
 
 
+def _spell_rank(form: str, operands: list[str], params: dict[str, Any]) -> str:
+    """Count singular values: those above a tolerance, or as NumPy does."""
+    (a,), tol, rtol = operands, params["tol"], params["rtol"]
+    if tol is not None:
+        return f"np.sum(np.linalg.svd({a}, compute_uv=False) > {tol}, axis=-1)"
+    return f"np.linalg.matrix_rank({a}" + (")" if rtol is None else f", rtol={rtol})")
+
+
 @op(
     kind="linalg",
     symbol="rank",
-    numpy="np.linalg.matrix_rank({a}, {tol}, rtol={rtol})",
+    numpy=_spell_rank,
     public=False,
 )
 def rank(a: Any, *, tol: Any = None, rtol: Any = None) -> Any:
