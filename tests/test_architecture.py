@@ -33,7 +33,7 @@ LAYERS = (
     {"derivation"},
     {"compiling"},
     {"checking", "gradcheck"},
-    {"", "notebook", "nn", "optim", "data"},  # "" is the package itself
+    {"", "notebook", "nn", "optim", "data", "utils"},  # "" is the package itself
     {"train"},
     {"viz"},
     {"demo"},

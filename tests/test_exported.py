@@ -17,6 +17,7 @@ PUBLIC = (
     "tinygrad_course.optim.lr_scheduler",
     "tinygrad_course.data",
     "tinygrad_course.data.course",
+    "tinygrad_course.utils.data",
     "tinygrad_course.train",
     "viz",
 )

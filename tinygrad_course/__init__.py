@@ -70,6 +70,7 @@ _LAZY = {
     "nn": "nn",
     "optim": "optim",
     "data": "data",
+    "utils": "utils",
     "train": "train",
     "fit": "train:fit",
     "evaluate": "train:evaluate",

@@ -370,9 +370,9 @@ ERRORS: list[tuple[Callable[[], Any], type[Exception], str]] = [
         r"Pass Generator\(seed\)",
     ),
     (
-        lambda: next(iter(DataLoader(["a", "b"]))),
+        lambda: next(iter(DataLoader([{1}, {2}]))),
         TypeError,
-        "an example of str, expected real numbers",
+        "an example of set, expected real numbers",
     ),
     (
         lambda: next(iter(DataLoader([[1], [1, 2]], batch_size=2))),

@@ -3,8 +3,9 @@
 import numpy as np
 import torch
 import torch.nn as nn
-from numpy_start import start
 from torch.utils.data import ConcatDataset, DataLoader, Subset, TensorDataset, random_split
+
+from numpy_start import start
 
 
 class Autoencoder(nn.Module):

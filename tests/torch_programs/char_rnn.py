@@ -5,6 +5,7 @@ import string
 import numpy as np
 import torch
 import torch.nn as nn
+
 from numpy_start import start
 
 all_letters = string.ascii_lowercase

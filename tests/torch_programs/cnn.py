@@ -5,8 +5,9 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 import torch.optim as optim
-from numpy_start import start
 from torch.optim.lr_scheduler import StepLR
+
+from numpy_start import start
 
 
 class Net(nn.Module):

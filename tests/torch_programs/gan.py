@@ -4,6 +4,7 @@ import numpy as np
 import torch
 import torch.nn as nn
 import torch.optim as optim
+
 from numpy_start import start
 
 manualSeed = 999

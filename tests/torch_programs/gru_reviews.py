@@ -2,10 +2,11 @@
 
 import numpy as np
 import torch
-from numpy_start import start
 from torch import nn, optim
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 from torch.utils.data import DataLoader, Dataset
+
+from numpy_start import start
 
 
 class Reviews(Dataset):

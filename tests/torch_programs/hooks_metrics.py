@@ -4,8 +4,9 @@ import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-from numpy_start import start
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
+
+from numpy_start import start
 
 rng = np.random.default_rng(14)
 X = torch.from_numpy(rng.normal(size=(50, 5)).astype(np.float32))

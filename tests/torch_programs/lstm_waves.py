@@ -3,8 +3,9 @@
 import numpy as np
 import torch
 import torch.nn as nn
-from numpy_start import start
 from torch.nn.utils import clip_grad_norm_
+
+from numpy_start import start
 
 
 class Sequence(nn.Module):

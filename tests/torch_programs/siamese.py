@@ -6,9 +6,10 @@ import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-from numpy_start import start
 from torch import optim
 from torch.utils.data import DataLoader, Dataset
+
+from numpy_start import start
 
 random.seed(8)
 

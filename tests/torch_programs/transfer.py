@@ -7,8 +7,9 @@ import numpy as np
 import torch
 import torch.nn as nn
 import torch.optim as optim
-from numpy_start import start
 from torch.optim import lr_scheduler
+
+from numpy_start import start
 
 
 def body():

@@ -5,6 +5,7 @@ import math
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+
 from numpy_start import start
 
 text = "the quick brown fox jumps over the lazy dog and the dog sleeps on while the fox runs "

@@ -3,9 +3,10 @@
 import numpy as np
 import torch
 import torch.utils.data
-from numpy_start import start
 from torch import nn, optim
 from torch.nn import functional as F
+
+from numpy_start import start
 
 rng = np.random.default_rng(6)
 

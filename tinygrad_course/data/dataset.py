@@ -7,6 +7,9 @@ transposed first. This module knows nothing of batches or order.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Iterable
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -16,6 +19,7 @@ from tinygrad_course.errors import ArgumentError, DtypeError, IndexingError, Sha
 from tinygrad_course.tensor import Tensor, to_array, wrap
 
 __all__ = [
+    "ConcatDataset",
     "Dataset",
     "Subset",
     "TensorDataset",
@@ -52,6 +56,10 @@ class Dataset:
     def __getitem__(self, index: Any) -> Any:
         """Return the example at `index`."""
         raise NotImplementedError(f"{type(self).__name__} must define __getitem__.")
+
+    def __add__(self, other: Any) -> ConcatDataset:
+        """Return the examples of this dataset, followed by those of another."""
+        return ConcatDataset([self, other])
 
 
 class TensorDataset(Dataset):
@@ -169,6 +177,47 @@ class Subset(Dataset):
     def __repr__(self) -> str:
         """Show how much of what is chosen."""
         return f"Subset({len(self)} of {self.dataset!r})"
+
+
+class ConcatDataset(Dataset):
+    """The examples of several datasets, one after the other; also written ``first + second``.
+
+    Args:
+        datasets: the datasets, at least one.
+
+    Raises:
+        ArgumentError: no dataset was given.
+
+    Example:
+        >>> from tinygrad_course.data import ConcatDataset, TensorDataset
+        >>> both = ConcatDataset([TensorDataset([1.0, 2.0]), TensorDataset([3.0])])
+        >>> len(both), both[2][0].item(), both[-3][0].item()
+        (3, 3.0, 1.0)
+    """
+
+    def __init__(self, datasets: Iterable[Any]) -> None:
+        """Note where each dataset ends."""
+        self.datasets = [as_dataset("ConcatDataset", data) for data in datasets]
+        if not self.datasets:
+            raise ArgumentError(
+                "ConcatDataset: got no datasets, expected at least one. Pass a list of them."
+            )
+        self.cumulative_sizes = list(accumulate(len(data) for data in self.datasets))
+
+    def __len__(self) -> int:
+        """Return the number of examples in all datasets together."""
+        return self.cumulative_sizes[-1]
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return one example."""
+        place = index + len(self) if index < 0 else index
+        if not 0 <= place < len(self):
+            raise IndexingError(
+                f"ConcatDataset: got the index {index!r}, expected one from 0 to {len(self) - 1}."
+            )
+        which = bisect_right(self.cumulative_sizes, place)
+        before = self.cumulative_sizes[which - 1] if which else 0
+        return self.datasets[which][place - before]
 
 
 def as_dataset(caller: str, data: Any) -> Any:

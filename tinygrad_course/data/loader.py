@@ -15,12 +15,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygrad_course.data.dataset import as_dataset, numbers_in, takes_many
+from tinygrad_course.data.sampler import BatchSampler
 from tinygrad_course.data.split import checked_generator
 from tinygrad_course.errors import ArgumentError, DtypeError, ShapeError
 from tinygrad_course.random import Generator
 from tinygrad_course.tensor import Tensor, wrap
 
 __all__ = ["DataLoader", "default_collate"]
+
+# Arguments for worker processes and graphics cards, of which there are none here.
+_OF_PYTORCH = frozenset(
+    (
+        "num_workers",
+        "pin_memory",
+        "pin_memory_device",
+        "timeout",
+        "worker_init_fn",
+        "multiprocessing_context",
+        "prefetch_factor",
+        "persistent_workers",
+        "in_order",
+    )
+)
 
 
 def default_collate(examples: Sequence[Any]) -> Any:
@@ -30,7 +46,7 @@ def default_collate(examples: Sequence[Any]) -> Any:
         examples: numbers, arrays or tensors of one shape, or tuples, lists or dictionaries of them.
 
     Returns:
-        A `Tensor`, or a tuple or dictionary of tensors, as the examples were.
+        A `Tensor`, or a tuple or dictionary of tensors, as the examples were; strings as a list.
 
     Raises:
         ArgumentError: the examples have different lengths or keys.
@@ -46,6 +62,8 @@ def default_collate(examples: Sequence[Any]) -> Any:
         ([1.0, 3.0], [0, 1])
     """
     first = examples[0]
+    if isinstance(first, str):
+        return list(examples)
     if isinstance(first, Mapping):
         _same("keys", [sorted(map(str, example)) for example in examples])
         return {key: default_collate([example[key] for example in examples]) for key in first}
@@ -78,10 +96,15 @@ class DataLoader:
             `default_generator`, which `manual_seed` seeds.
         seed: an integer: short for `generator=Generator(seed)`.
         collate_fn: makes a batch from a list of examples, in place of `default_collate`.
+        sampler: yields the indices of one epoch, in place of `shuffle`.
+        batch_sampler: yields lists of indices, in place of `batch_size`, `shuffle`, `sampler` and
+            `drop_last`.
+        others: PyTorch's `num_workers`, `pin_memory`, `worker_init_fn` and so on. They change
+            nothing here: batches are made in this process, when they are asked for.
 
     Raises:
-        ArgumentError: empty data, `batch_size` below 1, both `generator` and `seed`, or a
-            `drop_last` that would drop everything.
+        ArgumentError: empty data, `batch_size` below 1, both `generator` and `seed`, a `drop_last`
+            that would drop everything, or a sampler beside what it replaces.
         DtypeError: `batch_size` is not an integer, the data not numbers, or the generator not a
             `Generator`.
         ShapeError: the numbers of examples differ.
@@ -112,8 +135,17 @@ class DataLoader:
         generator: Generator | None = None,
         seed: SupportsIndex | None = None,
         collate_fn: Callable[[list[Any]], Any] | None = None,
+        sampler: Any = None,
+        batch_sampler: Any = None,
+        **others: Any,
     ) -> None:
         """Check the data and the arguments; nothing is drawn yet."""
+        if unknown := sorted(set(others) - _OF_PYTORCH):
+            raise DtypeError(
+                f"DataLoader: has no argument {unknown[0]!r}; see help(DataLoader) for those it "
+                "takes."
+            )
+        _check_samplers(sampler, batch_sampler, batch_size, shuffle, drop_last)
         if collate_fn is None:
             _refuse_list_of_arrays(dataset)
         self.dataset = as_dataset("DataLoader", dataset)
@@ -129,12 +161,16 @@ class DataLoader:
             "DataLoader", generator if seed is None else Generator(seed)
         )
         self.collate_fn = collate_fn
+        if sampler is not None:
+            batch_sampler = BatchSampler(sampler, self.batch_size, self.drop_last)
+        self.sampler = sampler
+        self.batch_sampler = batch_sampler
         if len(self.dataset) == 0:
             raise ArgumentError(
                 "DataLoader: got a dataset without examples, expected at least one. "
                 "Check the arrays' first axis and how they were split."
             )
-        if len(self) == 0:
+        if batch_sampler is None and len(self) == 0:
             raise ArgumentError(
                 f"DataLoader: got {len(self.dataset)} examples, batch_size={self.batch_size} and "
                 "drop_last=True, which drops every example; expected at least one full batch. "
@@ -150,12 +186,18 @@ class DataLoader:
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
+        if self.batch_sampler is not None:
+            return len(self.batch_sampler)
         if self.drop_last:
             return len(self.dataset) // self.batch_size
         return math.ceil(len(self.dataset) / self.batch_size)
 
     def __iter__(self) -> Iterator[Any]:
         """Go through one epoch; after `load_state_dict`, first finish the interrupted one."""
+        if self.batch_sampler is not None:
+            for indices in self.batch_sampler:
+                yield self._fetch(np.asarray(indices))
+            return
         if self._resume:
             self._resume = False
         else:
@@ -184,6 +226,9 @@ class DataLoader:
 
         It may be taken between epochs or during one; the generator's state is in it.
 
+        Raises:
+            ArgumentError: a sampler decides about the order, which nothing here can go on with.
+
         Example:
             >>> import numpy as np
             >>> from tinygrad_course.data import DataLoader
@@ -191,6 +236,11 @@ class DataLoader:
             >>> loader.state_dict()["epoch"]
             0
         """
+        if self.batch_sampler is not None:
+            raise ArgumentError(
+                "DataLoader.state_dict: this loader's order is its sampler's, whose state is not "
+                "known. Use shuffle=True and generator= to go on exactly."
+            )
         return {
             "epoch": self._epoch,
             "batch": self._batch,
@@ -296,6 +346,22 @@ def _batch_size(value: Any) -> int:
             "Pass a whole number such as 32; len(X) for all the data in one batch."
         )
     return size
+
+
+def _check_samplers(
+    sampler: Any, batch_sampler: Any, batch_size: Any, shuffle: Any, drop_last: Any
+) -> None:
+    """Refuse two answers to the question in which order to visit the examples."""
+    if sampler is not None and shuffle:
+        raise ArgumentError(
+            "DataLoader: got a sampler and shuffle=True, which both order the examples. Leave out "
+            "shuffle; RandomSampler is its sampler."
+        )
+    if batch_sampler is not None and (batch_size != 1 or shuffle or drop_last or sampler):
+        raise ArgumentError(
+            "DataLoader: got a batch_sampler, which takes the place of batch_size, shuffle, "
+            "sampler and drop_last. Leave these out."
+        )
 
 
 def _refuse_list_of_arrays(dataset: Any) -> None:
