@@ -6,6 +6,7 @@ lines, its LaTeX and its MathML, and shows itself in a notebook.
 
 from __future__ import annotations
 
+import re
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -20,6 +21,7 @@ from .documents import words
 from .layers import GeneralForm
 from .lines import SECTIONS, Derivation, Line, derive
 from .notation import NOTATIONS, names_in, relayout
+from .recurrence import folded
 from .steps import Reason, reasons
 from .writer import Writer
 
@@ -148,6 +150,7 @@ def equations(
     layers: str = "all",
     activations: str = "named",
     verify: bool = False,
+    unrolled: bool = False,
 ) -> Equations:
     """Return the equations of the forward and backward pass behind a loss.
 
@@ -170,6 +173,7 @@ def equations(
         activations: "named" writes tanh(Z[1]); "general" writes g[1](Z[1]), and g[1]′ backward, for
             hidden layers.
         verify: compare with autodiff on random data, and raise when they differ.
+        unrolled: write what recurs in time, as h⟨1⟩, h⟨2⟩, …, for each time instead of once for t.
 
     Returns:
         A string; see `Equations`.
@@ -226,7 +230,7 @@ def equations(
             if rows
         ]
         return Equations(derivation, parts, _remarks(derivation) + general.remarks, form)
-    blocks = _blocks(derivation, names, shapes, links == "all")
+    blocks = _blocks(derivation, names, shapes, links == "all", unrolled or bool(steps))
     return Equations(derivation, blocks, _remarks(derivation), form)
 
 
@@ -237,7 +241,7 @@ def _check(name: str, value: Any, allowed: Sequence[str]) -> None:
 
 
 def _blocks(
-    derivation: Derivation, names: dict[str, str], shapes: bool, steps: bool
+    derivation: Derivation, names: dict[str, str], shapes: bool, steps: bool, unrolled: bool
 ) -> list[Block]:
     text, latex = (Writer(derivation, form, names) for form in ("text", "latex"))
     why = reasons(derivation, (text, latex)) if steps else {}
@@ -257,6 +261,8 @@ def _blocks(
             shape = shape_text(derivation, line.index) if shapes else ""
             reason = why.get(line.name, ("", ""))
             rows.append(Row(line, written, pair, shape, remark, reason, section))
+        if rows and not unrolled:
+            rows = folded(rows)
         if rows:
             title = STEP_TITLE if steps and section == "backward" else TITLES[section]
             blocks.append(Block(title, tuple(rows)))
@@ -325,7 +331,10 @@ def _operations(derivation: Derivation, line: Line) -> set[str]:
 
 def _stems(names: Iterable[str]) -> list[str]:
     """Return names without the numbers of their layers, each once."""
-    return list(dict.fromkeys(name.partition("[")[0] for name in names))
+    return list(dict.fromkeys(_TIME.sub("⟨t⟩", name).partition("[")[0] for name in names))
+
+
+_TIME = re.compile(r"⟨\d+⟩")
 
 
 def _listed(names: list[str]) -> str:

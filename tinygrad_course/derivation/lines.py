@@ -192,12 +192,16 @@ class Derivation:
     # --- choosing lines ---------------------------------------------------------------------
 
     def _choose(self) -> None:
+        timed = any("⟨" in node.name for node in self.graph)
         for node in self.graph:
             if node.op is None:
                 self._complexity[node.index] = 0
                 continue
-            inside = sum(self._complexity[i] for i in set(node.inputs)) + (not self._is_free(node))
-            self._complexity[node.index] = inside
+            inside = [self._complexity[i] for i in set(node.inputs)]
+            # A sum over times is as long as what is added up, see `recurrence`.
+            over_times = timed and node.op.name == "add"
+            whole = max(inside) if over_times else sum(inside) + (not self._is_free(node))
+            self._complexity[node.index] = whole
             if self._has_line(node):
                 self._names[node.index] = node.name
                 self._complexity[node.index] = 0

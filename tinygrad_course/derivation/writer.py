@@ -420,10 +420,12 @@ def identifier(name: str) -> str:
 
     >>> identifier("dW[1]"), identifier("b[1]ᵀ"), identifier("lambda"), identifier("dσ²[1]")
     ('dW1', 'b1_T', 'lambda_', 'dsigma_sq1')
+    >>> identifier("h⟨3⟩"), identifier("dh[2]⟨3⟩")
+    ('h_t3', 'dh2_t3')
     """
     import keyword
 
-    text = naming.compact(name)
+    text = re.sub(r"⟨(\d+)⟩", r"_t\1", naming.compact(name))
     for mark, word in _WORDS.items():
         text = text.replace(mark, word)
     for letter, word in _GREEK.items():
@@ -441,9 +443,17 @@ def latex_name(name: str) -> str:
     ('W^{[1]}', 'dZ^{[2]}', 'z_{1}', '\\mathrm{loss}')
     >>> latex_name("σ²[1]"), latex_name("dZ_norm[1]"), latex_name("Z\u0303[1]")
     ('\\sigma^{2\\,[1]}', 'dZ_{\\mathrm{norm}}^{[1]}', '\\tilde{Z}^{[1]}')
+    >>> latex_name("h⟨3⟩"), latex_name("h[2]⟨3⟩")
+    ('h^{\\langle 3\\rangle}', 'h^{[2]\\langle 3\\rangle}')
     >>> latex_name("δ(3)"), latex_name("ŷ"), latex_name("∂J/∂W(1)")
     ('\\delta^{(3)}', '\\hat{y}', '\\frac{\\partial J}{\\partial W^{(1)}}')
     """
+    timed = re.fullmatch(r"(.+)⟨(.+)⟩", name)
+    if timed is not None:
+        stem = latex_name(timed[1])
+        time = rf"\langle {timed[2]}\rangle"
+        inner = stem.removesuffix("}") if re.search(r"\^\{\[\w+\]\}$", stem) else f"{stem}^{{"
+        return f"{inner}{time}}}"
     indexed = _INDEXED.fullmatch(name)
     if indexed is not None and not indexed[3]:
         stem = latex_name(indexed[1])
