@@ -38,6 +38,14 @@ from .activation import (
     Tanhshrink,
 )
 from .attention import MultiheadAttention
+from .batch_norm import (
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+)
 from .cells import GRUCell, LSTMCell, RNNCell
 from .containers import ModuleDict, ModuleList, ParameterList, Sequential
 from .conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d
@@ -70,7 +78,7 @@ from .margin_loss import (
     TripletMarginWithDistanceLoss,
 )
 from .module import Module
-from .norm import BatchNorm1d, LayerNorm, Normalization
+from .norm import GroupNorm, LayerNorm, Normalization, RMSNorm
 from .parameter import Parameter
 from .piecewise import (
     Hardshrink,
@@ -124,6 +132,9 @@ __all__ = [
     "ELU",
     "GELU",
     "GLU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "SELU",
     "Activation",
     "AdaptiveAvgPool1d",
@@ -136,6 +147,8 @@ __all__ = [
     "BCELoss",
     "BCEWithLogitsLoss",
     "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
     "CircularPad1d",
     "CircularPad2d",
     "ConstantPad1d",
@@ -153,9 +166,9 @@ __all__ = [
     "Embedding",
     "Flatten",
     "Fold",
-    "GRU",
     "GRUCell",
     "GaussianNLLLoss",
+    "GroupNorm",
     "Hardshrink",
     "Hardsigmoid",
     "Hardswish",
@@ -163,9 +176,11 @@ __all__ = [
     "HingeEmbeddingLoss",
     "HuberLoss",
     "Identity",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
     "KLDivLoss",
     "L1Loss",
-    "LSTM",
     "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
@@ -192,7 +207,8 @@ __all__ = [
     "Parameter",
     "ParameterList",
     "PoissonNLLLoss",
-    "RNN",
+    "PositionalEncoding",
+    "RMSNorm",
     "RNNBase",
     "RNNCell",
     "ReLU",
@@ -216,6 +232,11 @@ __all__ = [
     "Tanh",
     "Tanhshrink",
     "Threshold",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "TripletMarginLoss",
     "TripletMarginWithDistanceLoss",
     "Unfold",
@@ -224,13 +245,7 @@ __all__ = [
     "ZeroPad2d",
     "functional",
     "init",
+    "sinusoidal_positions",
     "summary",
     "utils",
-    "PositionalEncoding",
-    "Transformer",
-    "TransformerDecoder",
-    "TransformerDecoderLayer",
-    "TransformerEncoder",
-    "TransformerEncoderLayer",
-    "sinusoidal_positions",
 ]

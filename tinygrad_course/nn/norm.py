@@ -1,29 +1,32 @@
 """Normalisation: features brought to mean 0 and variance 1.
 
 `Normalization` takes the statistics of a data set once (`adapt`), as the coffee lab does;
-`LayerNorm` those of each example; `BatchNorm1d` those of each batch, and remembers them for
-evaluation.
+`LayerNorm`, `RMSNorm` and `GroupNorm` those of each example. Those of each batch, which are
+remembered for evaluation, are in `batch_norm`.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from .. import errors
-from ..inplace import set_state
-from ..node import RECORD_GRAD, recording
 from ..ops.compare import maximum
 from ..ops.elementwise import sqrt
-from ..ops.reduce import count, mean
 from ..ops.shape import axis_of
-from ..tensor import Tensor, apply, default_dtype, wrap
+from ..tensor import Tensor, default_dtype, wrap
 from . import init
 from .dense import check_count
 from .module import Module
-from .numbering import NUMBERED
+from .normalise import (
+    as_input,
+    by_groups,
+    by_root_mean_square,
+    last_axes,
+    names_for,
+    over_last,
+)
 from .parameter import Parameter
 
 
@@ -160,222 +163,164 @@ class LayerNorm(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        many = isinstance(normalized_shape, (tuple, list))
-        shape = normalized_shape if many else (normalized_shape,)
-        self.normalized_shape = tuple(check_count("LayerNorm", "a length", n) for n in shape)
+        self.normalized_shape = _lengths("LayerNorm", normalized_shape)
         self.eps = eps
-        _affine(self, self.normalized_shape, elementwise_affine, elementwise_affine and bias, dtype)
+        affine(self, self.normalized_shape, elementwise_affine, elementwise_affine and bias, dtype)
 
     def forward(self, x: Any) -> Tensor:
         """Normalise over the last axes."""
-        x = x if isinstance(x, Tensor) else Tensor(x)
-        n = len(self.normalized_shape)
-        if x.shape[max(0, x.ndim - n) :] != self.normalized_shape:
-            raise errors.ShapeError(
-                f"LayerNorm: got an input of shape {x.shape}, expected it to end in "
-                f"{self.normalized_shape}."
-            )
-        axes = tuple(range(x.ndim - n, x.ndim))
-        names = _names_for(x, self.weight)
-        y, _, _ = _standardise(x, axes, self.eps, names)
-        if self.weight is not None:
-            y = y * self.weight
-        if self.bias is not None:
-            y = y + self.bias
-        if self.weight is not None or self.bias is not None:
-            _called(y, names, 4)
-        return y  # type: ignore[no-any-return]
+        x, axes = last_axes("LayerNorm", x, self.normalized_shape)
+        names = names_for(x, self.weight)
+        y: Tensor = over_last(x, axes, self.weight, self.bias, self.eps, names)
+        return y
 
     def extra_repr(self) -> str:
         """Return shape and ε."""
         return f"{self.normalized_shape}, eps={self.eps}"
 
 
-class BatchNorm1d(Module):
-    """Each feature at mean 0 and variance 1 over the batch: y = γ (x − μ) / √(σ² + ε) + β.
-
-    Training uses the batch's mean and population variance, and moves the running statistics by
-    (1 − momentum) old + momentum new, where the new variance is the unbiased one. Evaluation uses
-    the running statistics.
+class RMSNorm(Module):
+    """Each example at root mean square 1: y = γ x / √(mean(x²) + ε) over the last axes.
 
     Args:
-        num_features: C, for inputs (m, C) or (m, C, L).
-        eps: ε, for constant features.
-        momentum: how fast the running statistics follow; None averages over all batches.
-        affine: False leaves γ and β out.
-        track_running_stats: False uses the batch's statistics in evaluation too.
+        normalized_shape: lengths of the last axes, over which the mean is taken.
+        eps: ε; None takes the distance from 1 to the next number of x's dtype.
+        elementwise_affine: False leaves γ out.
+        device: only the CPU.
         dtype: a float dtype.
 
     Attributes:
-        weight, bias: γ, started at 1, and β, started at 0.
-        running_mean, running_var, num_batches_tracked: buffers.
+        weight: γ, started at 1.
 
     Raises:
-        ShapeError: when called: another shape, or a training batch of one value per feature.
+        ShapeError: when called: an input that does not end in `normalized_shape`.
 
     Source:
-        Ioffe, Szegedy 2015, arXiv:1502.03167.
+        Zhang, Sennrich 2019, arXiv:1910.07467.
 
     Example:
         >>> import tinygrad_course as tc
         >>> from tinygrad_course import nn
-        >>> norm = nn.BatchNorm1d(1)
-        >>> print(norm(tc.tensor([[1.0], [3.0]])).numpy().round(3).T)
-        [[-1.  1.]]
-        >>> print(norm.running_mean.numpy(), norm.running_var.numpy())
-        [0.2] [1.1]
+        >>> print(nn.RMSNorm(2)(tc.tensor([[1.0, 7.0]])).numpy().round(3))
+        [[0.2 1.4]]
+    """
+
+    symbols = {"weight": "γ"}
+
+    weight: Parameter | None
+
+    def __init__(
+        self,
+        normalized_shape: Any,
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        self.normalized_shape = _lengths("RMSNorm", normalized_shape)
+        self.eps = eps
+        affine(self, self.normalized_shape, elementwise_affine, None, dtype)
+
+    def forward(self, x: Any) -> Tensor:
+        """Divide by the root mean square over the last axes."""
+        x, axes = last_axes("RMSNorm", x, self.normalized_shape)
+        names = names_for(x, self.weight)
+        y: Tensor = by_root_mean_square(x, axes, self.weight, self.eps, names)
+        return y
+
+    def extra_repr(self) -> str:
+        """Return shape and ε."""
+        return f"{self.normalized_shape}, eps={self.eps}"
+
+
+class GroupNorm(Module):
+    """Groups of channels of each example at mean 0 and variance 1: y = γ (x − μ) / √(σ² + ε) + β.
+
+    Args:
+        num_groups: G; a group is C / G channels, with all their places.
+        num_channels: C, for inputs (m, C, …). γ and β belong to channels.
+        eps: ε, for constant groups.
+        affine: False leaves γ and β out.
+        device: only the CPU.
+        dtype: a float dtype.
+        bias: False leaves β out.
+
+    Raises:
+        ArgumentError: G does not divide C; ShapeError: when called: another number of channels.
+
+    Source:
+        Wu, He 2018, arXiv:1803.08494.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import nn
+        >>> print(nn.GroupNorm(2, 4)(tc.tensor([[1.0, 3.0, 10.0, 30.0]])).numpy().round(3))
+        [[-1.  1. -1.  1.]]
     """
 
     symbols = {"weight": "γ", "bias": "β"}
 
     weight: Parameter | None
     bias: Parameter | None
-    running_mean: Tensor | None
-    running_var: Tensor | None
-    num_batches_tracked: Tensor | None
 
     def __init__(
         self,
-        num_features: int,
+        num_groups: int,
+        num_channels: int,
         eps: float = 1e-5,
-        momentum: float | None = 0.1,
         affine: bool = True,
-        track_running_stats: bool = True,
+        device: Any = None,
         dtype: Any = None,
+        *,
+        bias: bool = True,
     ) -> None:
         super().__init__()
-        num_features = check_count("BatchNorm1d", "num_features", num_features)
-        self.num_features = num_features
+        self.num_groups = check_count("GroupNorm", "num_groups", num_groups)
+        self.num_channels = check_count("GroupNorm", "num_channels", num_channels)
+        if self.num_channels % self.num_groups:
+            raise errors.ArgumentError(
+                f"GroupNorm: got num_groups={num_groups} for num_channels={num_channels}, expected "
+                "a divisor: groups have equally many channels."
+            )
         self.eps = eps
-        self.momentum = momentum
         self.affine = affine
-        self.track_running_stats = track_running_stats
-        _affine(self, (num_features,), affine, affine, dtype)
-        if track_running_stats:
-            kind = default_dtype() if dtype is None else np.dtype(dtype)
-            self.register_buffer("running_mean", np.zeros(num_features, kind))
-            self.register_buffer("running_var", np.ones(num_features, kind))
-            self.register_buffer("num_batches_tracked", np.zeros((), np.int64))
-        else:
-            for name in ("running_mean", "running_var", "num_batches_tracked"):
-                self.register_buffer(name, None)
+        _register(self, (self.num_channels,), affine, affine and bias, dtype)
 
     def forward(self, x: Any) -> Tensor:
-        """Normalise over the batch, or with the running statistics."""
-        x = x if isinstance(x, Tensor) else Tensor(x)
-        if x.ndim not in (2, 3) or x.shape[1] != self.num_features:
+        """Normalise each group."""
+        x = as_input(x)
+        if x.ndim < 2 or x.shape[1] != self.num_channels:
             raise errors.ShapeError(
-                f"BatchNorm1d: got an input of shape {x.shape}, expected (m, {self.num_features}) "
-                f"or (m, {self.num_features}, L)."
+                f"GroupNorm: got an input of shape {x.shape}, expected (m, {self.num_channels}, …)."
             )
-        shape = (self.num_features, 1)[: x.ndim - 1]
-        names = _names_for(x, self.weight)
-        if self.training or self.running_mean is None or self.running_var is None:
-            y = self._by_batch(x, names)
-        else:
-            average: Any = _shaped(self.running_mean, shape)
-            deviation: Any = sqrt(_shaped(self.running_var, shape) + self.eps)
-            if names is not None:
-                average.name, deviation.name = names[5:]
-            y = _called((x - average) / deviation, names, 3)
-        if self.weight is not None and self.bias is not None:
-            y = y * _shaped(self.weight, shape) + _shaped(self.bias, shape)
-            _called(y, names, 4)
-        return y  # type: ignore[no-any-return]
-
-    def _by_batch(self, x: Tensor, names: Names) -> Any:
-        """Normalise by the batch's statistics, and let the running ones follow."""
-        axes = (0, 2)[: x.ndim - 1]
-        m = x._data.size // max(1, self.num_features)
-        if m == 0 or (self.training and m == 1):
-            raise errors.ShapeError(
-                f"BatchNorm1d: got a training batch of shape {x.shape}, with {m} values per "
-                "feature; a variance needs two. Use a larger batch (drop_last=True in the "
-                "DataLoader), or call model.eval() to predict."
-            )
-        y, average, variance = _standardise(x, axes, self.eps, names)
-        if self.training and self.running_mean is not None:
-            self._follow(x, average, variance, axes)
+        names = names_for(x, self.weight)
+        y: Tensor = by_groups(x, self.num_groups, self.weight, self.bias, self.eps, names)
         return y
-
-    def _follow(self, x: Tensor, average: Any, variance: Any, axes: tuple[int, ...]) -> None:
-        """Move the running statistics towards the batch's, in place."""
-        running_mean: Any = self.running_mean
-        running_var: Any = self.running_var
-        batches: Any = self.num_batches_tracked
-        # Without a gradient; but recorded when everything is.
-        token = recording.set(recording.get() & ~RECORD_GRAD)
-        try:
-            counted = batches + 1
-            part: Any = 1.0 / counted if self.momentum is None else self.momentum
-            m: Any = apply(count.op, (x,), {"axis": axes})
-            unbiased = variance * (m / (m - 1))
-            set_state(batches, counted)
-            for running, new in ((running_mean, average), (running_var, unbiased)):
-                set_state(running, running * (1 - part) + new.reshape(running.shape) * part)
-        finally:
-            recording.reset(token)
 
     def extra_repr(self) -> str:
         """Return the sizes and options."""
-        text = f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
-        if not self.affine:
-            text += ", affine=False"
-        return text if self.track_running_stats else text + ", track_running_stats=False"
+        text = f"{self.num_groups}, {self.num_channels}, eps={self.eps}"
+        return text if self.affine else f"{text}, affine=False"
 
 
-def _affine(module: Module, shape: tuple[int, ...], weight: bool, bias: bool, dtype: Any) -> None:
-    """Register γ = 1 and β = 0, or keep their places empty."""
+def _lengths(layer: str, shape: Any) -> tuple[int, ...]:
+    """Return normalized_shape as a tuple."""
+    many = isinstance(shape, (tuple, list))
+    return tuple(check_count(layer, "a length", n) for n in (shape if many else (shape,)))
+
+
+def affine(
+    module: Module, shape: tuple[int, ...], weight: bool, bias: bool | None, dtype: Any
+) -> None:
+    """Register γ = 1 and β = 0, or keep their places empty; no place for β where `bias` is None."""
     for name, wanted, fill in (("weight", weight, init.ones_), ("bias", bias, init.zeros_)):
+        if wanted is None:
+            continue
         parameter = init.new(shape, dtype) if wanted else None
         if parameter is not None:
             fill(parameter)
         module.register_parameter(name, parameter)
 
 
-def _shaped(x: Tensor, shape: tuple[int, ...]) -> Any:
-    """Return a vector over features in a shape that broadcasts over the batch."""
-    y: Any = x
-    return y if len(shape) == 1 else y.reshape(shape)
-
-
-def _standardise(x: Any, axes: tuple[int, ...], eps: float, names: Names) -> tuple[Any, Any, Any]:
-    """Return (x − μ) / √(σ² + ε) over `axes`, with μ and the population variance σ²."""
-    params = {"axis": axes, "keepdims": True}
-    average: Any = _called(apply(mean.op, (x,), params), names, 0)
-    centred = x - average
-    variance: Any = _called(apply(mean.op, (centred * centred,), params), names, 1)
-    deviation = _called(sqrt(variance + eps), names, 2)
-    return _called(centred / deviation, names, 3), average, variance
-
-
-# --- names --------------------------------------------------------------------------------------
-
-Names = tuple[str, ...] | None
-"""What is called how, where layers are numbered: μ, σ², √(σ² + ε), the normalised input and the
-result; and the mean and deviation of evaluation."""
-
-
-def _names_for(x: Tensor, weight: Parameter | None) -> Names:
-    """Return names after those of the input or of γ: for Z[1] they are μ[1], …, Z_norm[1], Z̃[1]."""
-    return _names_after(x.name, weight.name if weight is not None else None)
-
-
-@lru_cache(maxsize=256)
-def _names_after(input: str | None, weight: str | None) -> Names:
-    own = NUMBERED.fullmatch(input or "")
-    found = own or NUMBERED.fullmatch(weight or "")
-    if found is None:
-        return None
-    # The tilde is a mark of its own, so that any letter can have it.
-    stem = own[1] if own else "X"
-    names = ("μ", "σ²", "σ", f"{stem}_norm", f"{stem}\u0303", "μ_run", "σ_run")
-    return tuple(name + found[2] for name in names)
-
-
-def _called(y: Any, names: Names, place: int) -> Any:
-    """Return a recorded result under its name."""
-    node = y._node
-    if names is not None and node is not None:
-        node.name = names[place]
-    return y
+_register = affine  # where a parameter is called affine
