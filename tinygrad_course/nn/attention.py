@@ -174,18 +174,22 @@ class MultiheadAttention(Module):
             guarded=not need_weights,
             names=None if names is None else (names[3], names[4], names[5]),
         )
-        y: Any = self.out_proj(o.transpose(1, 2).flatten(2))
+        one = self.num_heads == 1
+        y: Any = self.out_proj(o if one else o.transpose(1, 2).flatten(2))
         if single:
             y = y[0]
         elif not self.batch_first:
             y = y.transpose(0, 1)
         if not need_weights:
             return y, None
-        a = a.mean(axis=1) if average_attn_weights else a
+        if one:
+            a = a if average_attn_weights else a.unsqueeze(1)
+        elif average_attn_weights:
+            a = a.mean(axis=1)
         return y, a[0] if single else a
 
     def _heads(self, x: Any, i: int) -> Any:
-        """Return Q, K or V (i = 0, 1, 2) as (m, h, L, d)."""
+        """Return Q, K or V (i = 0, 1, 2) as (m, h, L, d); of a single head as (m, L, d)."""
         E = self.embed_dim
         part = slice(i * E, (i + 1) * E)
         weight: Any = self.in_proj_weight
@@ -193,8 +197,9 @@ class MultiheadAttention(Module):
         bias: Any = self.in_proj_bias
         bias = None if bias is None else bias[part]
         projected: Any = linear(x, weight, bias)
-        split = projected.unflatten(-1, (self.num_heads, -1))
-        heads = split.transpose(1, 2)
+        heads = projected
+        if self.num_heads > 1:
+            heads = projected.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
         if self._names is not None:
             for y, name in ((heads, self._names[i]), (weight, self._names[6 + i])):
                 _call(y, name)
@@ -235,7 +240,7 @@ class MultiheadAttention(Module):
         return inputs
 
     def _mask(self, mask: Any, m: int, L: int, S: int, dtype: Any) -> Any:
-        """Return attn_mask as numbers that broadcast to (m, h, L, S)."""
+        """Return attn_mask as numbers that broadcast to the scores."""
         shape = np.shape(mask)
         heads = self.num_heads
         if shape not in ((L, S), (m * heads, L, S)):
@@ -244,10 +249,10 @@ class MultiheadAttention(Module):
                 f"(m h, L, S) = {(m * heads, L, S)} for {m} examples and {heads} heads."
             )
         found = as_mask(self._label(), "attn_mask", mask, shape, dtype, hides=True)
-        return found if len(shape) == 2 else found.unflatten(0, (-1, heads))
+        return found if len(shape) == 2 or heads == 1 else found.unflatten(0, (-1, heads))
 
     def _padding(self, mask: Any, single: bool, m: int, S: int, dtype: Any) -> Any:
-        """Return key_padding_mask as numbers (m, 1, 1, S)."""
+        """Return key_padding_mask as numbers (m, 1, 1, S); of a single head as (m, 1, S)."""
         shape = np.shape(mask)
         expected = (S,) if single else (m, S)
         if shape != expected:
@@ -256,7 +261,8 @@ class MultiheadAttention(Module):
                 "row for each example, True for the keys to ignore."
             )
         found = as_mask(self._label(), "key_padding_mask", mask, shape, dtype, hides=True)
-        return found.unsqueeze((0, 1, 2) if single else (1, 2))
+        places = (1,) if self.num_heads == 1 else (1, 2)
+        return found.unsqueeze((0, *places) if single else places)
 
     def name_results(self) -> None:
         """Prepare the paper's names: ``Q[l]``, …, ``S[l]``, ``A[l]``, ``O[l]``."""

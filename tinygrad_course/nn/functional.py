@@ -201,6 +201,121 @@ def dropout(
     return apply(mul.op, (x, mask))
 
 
+def _channel_dropout(
+    name: str, ndims: dict[int, int], x: Any, p: float, training: bool, generator: Any
+) -> Tensor:
+    """Drop whole channels; `ndims` maps numbers of axes to how many stand before the places."""
+    _check_probability(name, p)
+    x = x if isinstance(x, Tensor) else Tensor(x)
+    before = ndims.get(x.ndim)
+    if before is None:
+        known = " or ".join(map(str, ndims))
+        raise errors.ShapeError(
+            f"{name}: got an input of shape {x.shape}, expected {known} axes: examples, channels "
+            "and their places. Use dropout for single units."
+        )
+    if not training or p == 0:
+        return x  # type: ignore[no-any-return]
+    one = x[(slice(None),) * before + (slice(0, 1),) * (x.ndim - before)]
+    mask = apply(bernoulli_mask.op, (one,), {"keep": 1.0 - p, "generator": generator})
+    return apply(mul.op, (x, mask))
+
+
+def dropout1d(
+    input: Any, p: float = 0.5, training: bool = True, generator: Generator | None = None
+) -> Tensor:
+    """Dropout of whole channels of (m, C, L) or (C, L): all places of a channel, or none.
+
+    Args:
+        input: x.
+        p: the probability of dropping a channel; those kept are divided by 1 − p.
+        training: False returns x itself.
+        generator: where to draw from.
+
+    Raises:
+        ArgumentError: p outside [0, 1]; ShapeError: another number of axes.
+
+    Source:
+        Tompson, Goroshin, Jain, LeCun, Bregler 2015, arXiv:1411.4280.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course.nn import functional as F
+        >>> F.dropout1d(tc.ones(2, 3), generator=tc.Generator(6))
+        tensor([[2., 2., 2.],
+                [0., 0., 0.]])
+    """
+    return _channel_dropout("dropout1d", {2: 1, 3: 2}, input, p, training, generator)
+
+
+def dropout2d(
+    input: Any, p: float = 0.5, training: bool = True, generator: Generator | None = None
+) -> Tensor:
+    """Dropout of whole channels of (m, C, H, W), or (m, C, L); see `dropout1d`.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course.nn import functional as F
+        >>> F.dropout2d(tc.ones(1, 2, 1, 2), generator=tc.Generator(6)).tolist()
+        [[[[2.0, 2.0]], [[0.0, 0.0]]]]
+    """
+    return _channel_dropout("dropout2d", {4: 2, 3: 2}, input, p, training, generator)
+
+
+def dropout3d(
+    input: Any, p: float = 0.5, training: bool = True, generator: Generator | None = None
+) -> Tensor:
+    """Dropout of whole channels of (m, C, D, H, W), or (C, D, H, W); see `dropout1d`.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course.nn import functional as F
+        >>> F.dropout3d(tc.ones(2, 1, 1, 2), generator=tc.Generator(6)).tolist()
+        [[[[2.0, 2.0]]], [[[0.0, 0.0]]]]
+    """
+    return _channel_dropout("dropout3d", {5: 2, 4: 1}, input, p, training, generator)
+
+
+def alpha_dropout(
+    input: Any, p: float = 0.5, training: bool = False, generator: Generator | None = None
+) -> Tensor:
+    """Dropout beside SELU: y = a (x d + α′ (1 − d)) + b, which keeps mean 0 and variance 1.
+
+    A dropped unit takes α′ = −λα ≈ −1.758, SELU's least value; a = ((1 − p) (1 + p α′²))^(−1/2) and
+    b = −a p α′ bring mean and variance back.
+
+    Args:
+        input: x.
+        p: the probability of dropping a unit.
+        training: False, the default as in PyTorch, returns x itself.
+        generator: where to draw from.
+
+    Raises:
+        ArgumentError: p outside [0, 1].
+
+    Source:
+        Klambauer, Unterthiner, Mayr, Hochreiter 2017, arXiv:1706.02515.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course.nn import functional as F
+        >>> F.alpha_dropout(tc.zeros(4), 0.5, True, tc.Generator(6))
+        tensor([ 0.7792, -0.7792, -0.7792,  0.7792])
+    """
+    _check_probability("alpha_dropout", p)
+    x: Any = input if isinstance(input, Tensor) else Tensor(input)
+    if not training or p == 0:
+        return x  # type: ignore[no-any-return]
+    keep = 1.0 - p
+    if keep == 0:
+        return x * 0.0  # type: ignore[no-any-return]
+    least = -1.7580993408473766
+    mask: Any = apply(bernoulli_mask.op, (x,), {"keep": keep, "generator": generator})
+    a = (keep * (1 + p * least**2)) ** -0.5
+    kept = mask * keep
+    return a * (x * kept + least * (1 - kept)) - a * p * least  # type: ignore[no-any-return]
+
+
 def _check_probability(name: str, p: Any) -> None:
     """Raise unless p is a number in [0, 1]."""
     if isinstance(p, bool) or not isinstance(p, (int, float, np.number)) or not 0 <= p <= 1:
@@ -265,6 +380,7 @@ __all__ = [
     "adaptive_avg_pool2d",
     "adaptive_max_pool1d",
     "adaptive_max_pool2d",
+    "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
@@ -281,6 +397,9 @@ __all__ = [
     "cosine_similarity",
     "cross_entropy",
     "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
     "elu",
     "embedding",
     "flatten",
