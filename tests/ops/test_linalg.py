@@ -497,3 +497,24 @@ def test_einsum_as_pytorch():
     np.testing.assert_allclose(numbers(y), numbers(x).sum(0))
     (g,) = tc.autograd.grad(y.sum(), x)
     assert (g == 1).all().item()
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        tc.det, tc.logdet, lambda a: tc.slogdet(a)[1], lambda a: tc.inverse(a).sum(),
+        lambda a: tc.einsum("ii", a), lambda a: tc.einsum("ii->i", a).sum(),
+        lambda a: tc.linalg.eigvalsh(a).sum(), lambda a: tc.linalg.svdvals(a).sum(),
+        lambda a: tc.linalg.cholesky(a).sum(), lambda a: tc.linalg.qr(a).R.sum(),
+        lambda a: tc.linalg.norm(a, "nuc"), lambda a: tc.matrix_exp(a / 5).sum(),
+        lambda a: tc.linalg.solve(a, (a * a).sum(1)).sum(), lambda a: tc.pinverse(a).sum(),
+        lambda a: tc.kron(a, a).sum(), lambda a: tc.linalg.lstsq(a, a**2).solution.sum(),
+    ],
+)  # fmt: skip
+def test_programs_of_costs_without_anything_behind(f):
+    """The cotangent is then the number 1, not an array."""
+    A = parameter("A", SYMMETRIC @ SYMMETRIC / 20 + np.diag([1.0, 2.0, 3.0, 4.0]))
+    loss = f(A)
+    (expected,) = tc.autograd.grad(loss, A, retain_graph=True)
+    _, grads = tc.source(loss).compile().forward_backward(A.detach().numpy())
+    np.testing.assert_allclose(grads["dA"], expected.numpy(), rtol=1e-9, atol=1e-12)

@@ -50,7 +50,7 @@ def onto_diagonal(values, x, subscripts):
     new = [None if c in to[:k] or c not in given else slice(None) for k, c in enumerate(to)]
     at = np.indices(np.shape(x))
     on = [at[k] == at[to.index(c)] for k, c in enumerate(to)]
-    return np.where(np.all(np.stack(on), axis=0), values[tuple(new)], 0)
+    return np.where(np.all(np.stack(on), axis=0), np.asarray(values)[tuple(new)], 0)
 """,
     public=False,
     dvalues=lambda g, subscripts: einsum_product(g, subscripts=_back(subscripts)),
