@@ -475,6 +475,17 @@ def leaf(*shape: int) -> tc.Tensor:
         (lambda: optim.Adam([leaf(1)], eps=-1e-8), "eps"),
         (lambda: optim.RMSprop([leaf(1)], alpha=1.5), "alpha"),
         (lambda: optim.Adagrad([leaf(1)], lr_decay=-1), "lr_decay"),
+        (lambda: optim.Adadelta([leaf(1)], rho=1.5), "rho=1.5"),
+        (lambda: optim.Adamax([leaf(1)], betas=(0.9,)), "two numbers"),
+        (lambda: optim.NAdam([leaf(1)], momentum_decay=-1), "momentum_decay=-1"),
+        (lambda: optim.RAdam([leaf(1)], weight_decay=-1), "weight_decay=-1"),
+        (lambda: optim.ASGD([leaf(1)], lambd=-1), "lambd=-1"),
+        (lambda: optim.Rprop([leaf(1)], etas=(1.2, 0.5)), "0 < η⁻ < 1 < η⁺"),
+        (lambda: optim.Rprop([leaf(1)], step_sizes=(1, 0.5)), "η_min <= η_max"),
+        (lambda: optim.Rprop([leaf(1)], etas=0.5), "two numbers"),
+        (lambda: optim.Adam([leaf(1)], learning_rate=0.1), "unknown option 'learning_rate'"),
+        (lambda: optim.SGD([leaf(1)], differentiable=True), "differentiable=True"),
+        (lambda: optim.Adam([leaf(1)], decoupled_weight_decay=True), "Use AdamW"),
         (lambda: optim.SGD([tc.ones(1).expand(3).requires_grad_()]), "read-only"),
     ],
 )
@@ -483,6 +494,27 @@ def test_bad_arguments(make: Callable[[], Any], message: str) -> None:
         make()
     assert isinstance(caught.value, TinygradCourseError)
     assert "\n" not in str(caught.value)
+
+
+def test_what_chooses_an_implementation_in_pytorch_changes_nothing() -> None:
+    for kind in (optim.SGD, optim.Adam, optim.AdamW, optim.RMSprop, optim.RAdam, optim.Rprop):
+        options = {"foreach": True, "fused": None, "capturable": False, "differentiable": False}
+        w = leaf(2)
+        optimizer = kind([w], lr=0.5, **options)
+        assert not set(options) & set(optimizer.param_groups[0])
+
+
+def test_the_momenta_of_nadam_have_one_product() -> None:
+    params, optimizer = build("nadam")
+    advance(params, optimizer, range(2))
+    saved = optimizer.state_dict()
+    # β₁ (1 − ½ 0.96^(t ψ)) for t = 1, 2
+    expected = 0.9**2 * (1 - 0.5 * 0.96**0.004) * (1 - 0.5 * 0.96**0.008)
+    assert saved["state"][0]["mu_product"].shape == ()
+    assert saved["state"][0]["mu_product"] == pytest.approx(expected, rel=1e-12)
+    saved["state"][0]["mu_product"] = np.ones(4)
+    with pytest.raises(StateDictError, match=r"mu_product.*expected \(\)"):
+        optimizer.load_state_dict(saved)
 
 
 def test_duplicates_are_refused_within_and_between_groups() -> None:

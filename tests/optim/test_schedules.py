@@ -369,3 +369,34 @@ def test_gradients_that_are_not_finite(bad: float, kind: float) -> None:
 def test_bad_clipping(call: Callable[[], Any], message: str) -> None:
     with pytest.raises((ValueError, TypeError), match=message):
         call()
+
+
+# Compiled steps
+
+
+@pytest.mark.parametrize("cycle", [False, True])
+def test_one_cycle_over_compiled_steps(cycle: bool) -> None:
+    """The same numbers either way; a momentum that always changes is no part of a program."""
+    weights = []
+    for compiled in (False, True):
+        w = tc.tensor(np.array([1.0, -2.0]), requires_grad=True)
+        optimizer = optim.SGD([w], lr=0.1, momentum=0.9)
+        scheduler = lr_scheduler.OneCycleLR(optimizer, 0.2, 40, cycle_momentum=cycle)
+
+        def step(w: Any = w, optimizer: Any = optimizer) -> Any:
+            optimizer.zero_grad()
+            J = (w * w).sum()
+            J.backward()
+            optimizer.step()
+            return J
+
+        run = tc.compile(step, backend="numpy") if compiled else step
+        for _ in range(40):
+            run()
+            scheduler.step()
+        weights.append(w.numpy())
+    np.testing.assert_allclose(*weights, rtol=1e-12)
+    if cycle:
+        assert "changes too often: momentum of SGD" in run.explain()  # type: ignore[attr-defined]
+    else:
+        assert run.traced == 1  # type: ignore[attr-defined]

@@ -9,7 +9,10 @@ from tinygrad_course.commands import program
 from tinygrad_course.commands.equations import add_notation, add_program, add_verify
 from tinygrad_course.commands.options import output, write
 
-OPTIMIZERS = ("sgd", "adagrad", "rmsprop", "adam", "adamw")
+OPTIMIZERS = (
+    "sgd", "asgd", "rprop", "adagrad", "rmsprop", "adadelta", "adam", "adamw", "adamax", "nadam",
+    "radam",
+)  # fmt: skip
 
 EPILOG = f"""\
 {program.BUILT_IN}
