@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from attention_layers import ATTENTION_LAYERS
 from hypothesis import given, settings
+from image_layers import IMAGE_LAYERS
 from test_random_graphs import LEAVES, build, graphs
 
 import tinygrad_course as tc
@@ -55,6 +57,8 @@ LAYERS: dict[str, Callable[[], nn.Module]] = {
         f"Dense {a}": lambda a=a: nn.Dense(3, 3, activation=a)
         for a in ("relu", "sigmoid", "tanh", "softmax", "linear")
     },
+    **ATTENTION_LAYERS,
+    **IMAGE_LAYERS,
 }
 LOSSES = {
     "BCELoss": "probability",

@@ -24,7 +24,9 @@ from tinygrad_course.modes import record_all
 sys.path.insert(0, str(Path(__file__).parent))  # its own helpers, as in conftest.py
 
 import equation_models as models  # noqa: E402
+from attention_layers import ATTENTION_LAYERS  # noqa: E402
 from equation_models import MODELS, M  # noqa: E402
+from image_layers import IMAGE_LAYERS  # noqa: E402
 from op_samples import COMPOSED, OPS, Call, Sample  # noqa: E402
 from test_registry import each, fill, leaves, run  # noqa: E402
 
@@ -395,6 +397,8 @@ def test_every_operation_is_written_in_all_forms(name: str, sample: Sample | Cal
 
 X3 = (4, 3)  # four examples of three features
 MODULES: dict[str, Any] = {
+    **ATTENTION_LAYERS,
+    **IMAGE_LAYERS,
     "BCELoss": lambda: nn.BCELoss()(nn.Dense(3, 2, "sigmoid")(tc.rand(*X3)), tc.ones(4, 2)),
     "BCEWithLogitsLoss": lambda: nn.BCEWithLogitsLoss()(
         nn.Dense(3, 2)(tc.rand(*X3)), tc.ones(4, 2)

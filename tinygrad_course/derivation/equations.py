@@ -348,6 +348,12 @@ _GLOSSARY = {
     "place": "place(G, E, [i]) has the shape of E: G where [i] picks from E, added up where it "
     "picks the same twice, and 0 elsewhere.",
     "scatter_into": "scatter_into(A, i, B, axis) is A with B added where i picks along the axis.",
+    "conv_kernel": "conv_kernel(dZ, A) is the derivative of W ∗ A by W: the sum, over examples and "
+    "windows, of dZ times what of A lies in the window.",
+    "conv_transpose": "conv_transpose(W, dZ) is the derivative of W ∗ A by A: each dZ adds its "
+    "multiple of the kernel to the window it came from.",
+    "pool_place": "pool_place(dP, A) has dP where the largest of each window of A is, else 0.",
+    "pool_spread": "pool_spread(dP) adds each dP to all places of its window.",
 }
 
 

@@ -25,8 +25,10 @@ RULES: dict[str, list[RuleFunction]] = {}
 # Linear in their first operand: a factor of it is a factor of the result.
 LINEAR = (
     "sum mean sum_like broadcast_like reshape_like reshape_to matrix_transpose permute_axes "
-    "insert_axes remove_axes broadcast_shape cast getitem place cumsum flip roll"
+    "insert_axes remove_axes broadcast_shape cast getitem place cumsum flip roll unfold_windows "
+    "fold_windows pool_place pool_pick pool_sum pool_spread resize resize_back"
 ).split()
+CONVOLUTIONS = ("conv", "conv_transpose", "conv_kernel")
 SHAPES = (
     "reshape_like reshape_to matrix_transpose permute_axes insert_axes remove_axes broadcast_shape "
     "broadcast_like"
@@ -180,6 +182,29 @@ def _sum_over_axes(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int 
     return x
 
 
+@rule("reshape_like", backward=True)
+def _sums_to_vector(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    """Write a bias's sums over examples and over space as one: sum(dZ, axis=(0, 2, 3))."""
+    x, pattern = inputs
+    summed: set[int] = set()
+    kept: list[int] = list(range(r.ndim(x)))  # the axes of x that are left, as places in the input
+    total = x
+    while r.is_op(total, "sum") and r.params(total)["axis"] is not None:
+        given, ndim = r.params(total), r.ndim(r.inputs(total)[0])
+        axis = given["axis"] if isinstance(given["axis"], tuple) else (given["axis"],)
+        over = {a % ndim for a in axis}
+        places = [k for k in range(ndim) if given["keepdims"] or k not in over]
+        summed = over | {places[k] for k in summed}
+        kept = [places[k] for k in kept]
+        total = r.inputs(total)[0]
+    left = [r.sizes.root(r.sizes.axes[total][k]) for k in kept if k not in summed]
+    wanted = [r.sizes.root(a) for a in r.sizes.axes[pattern]]
+    if not summed or left != wanted or len(summed) + len(left) != r.ndim(total):
+        return None
+    places = sorted(summed)
+    return r.make("sum", total, axis=places[0] if len(places) == 1 else tuple(places))
+
+
 # --- constants ----------------------------------------------------------------------------------
 
 
@@ -284,13 +309,13 @@ def _times_coefficient(r: Rewriter, op: str, inputs: Inputs, params: Params) -> 
     return None
 
 
-@rule("matrix_product", "inner", "mul", backward=True)
+@rule("matrix_product", "inner", "mul", *CONVOLUTIONS, backward=True)
 def _factors_outside(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
     """(c A) (d B) = c d (A B)."""
     (c, a), (d, b) = r.split(inputs[0]), r.split(inputs[1])
     if c.is_one and d.is_one:
         return None
-    return r.scaled(c * d, r.make(op, a, b))
+    return r.scaled(c * d, r.make(op, a, b, **params))
 
 
 @rule("div", backward=True)

@@ -99,17 +99,21 @@ class Links:
         axes = sorted({axis for _, node in uses for axis in self._repeated(target, node)})
         if not axes:
             return ""
-        along = ("axis " if len(axes) == 1 else "axes ") + " and ".join(map(str, axes))
+        along = ("axis " if len(axes) == 1 else "axes ") + _listed(axes)
         name = math.format(w.symbol(target.name))
         return f"; {name} was broadcast along {along}, so its derivative is summed over {along}"
 
     def _repeated(self, target: GraphNode, user: GraphNode) -> list[int]:
         """Return the axes of `user` along which `target` was repeated."""
-        if user.op is None or user.op.kind not in ("elementwise", "linalg"):
+        if user.op is None:
             return []
-        if user.op.name == "affine" and user.inputs[2] != target.index:
-            return []
-        if user.op.name in ("matrix_product", "inner", "einsum"):
+        if user.op.name == "insert_axes":  # a bias for each channel: what it is added to
+            uses = self._uses.get(user.index, [])
+            return [axis for _, node in uses for axis in self._repeated(user, node)]
+        if user.op.name == "affine":
+            if user.inputs[2] != target.index:
+                return []
+        elif user.op.kind != "elementwise":
             return []
         own, whole = self.d.sizes.axes[target.index], self.d.sizes.axes[user.index]
         extra = len(whole) - len(own)
@@ -144,3 +148,8 @@ def _ancestors(d: Derivation) -> set[int]:
             found.add(i)
             stack.extend(d.graph[i].inputs)
     return found
+
+
+def _listed(axes: list[int]) -> str:
+    *first, last = map(str, axes)
+    return f"{', '.join(first)} and {last}" if first else last

@@ -13,6 +13,7 @@ from . import init as initializers
 from .activation import resolve
 from .layer import Layer
 from .module import Module
+from .numbering import name_after
 
 LAYOUTS = ("rows", "columns")
 _PRODUCT = matrix_product.op
@@ -283,7 +284,8 @@ class Flatten(Module):
 
     def forward(self, x: Any) -> Tensor:
         """Join the axes."""
-        return flatten(x, self.start_dim, self.end_dim)  # type: ignore[no-any-return]
+        y = flatten(x, self.start_dim, self.end_dim)
+        return name_after(x, y, "F") if x.ndim > 2 else y  # type: ignore[no-any-return]
 
     def extra_repr(self) -> str:
         """Return the axes."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .parameter import Parameter
 
@@ -38,6 +38,19 @@ def number(root: Module) -> None:
         for count, layer in enumerate(layers, start=1):
             layer._layer = count
     _Walk(kept).visit(root, "")
+
+
+def name_after(x: Any, y: Any, stem: str) -> Any:
+    """Name what was computed from a layer's result after it: P[1] is A[1], pooled.
+
+    Returns:
+        y.
+    """
+    layer = NUMBERED.fullmatch(getattr(x, "name", None) or "")
+    node = getattr(y, "_node", None)
+    if layer is not None and node is not None:
+        node.name = stem + layer[2]
+    return y
 
 
 class _Walk:

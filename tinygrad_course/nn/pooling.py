@@ -11,6 +11,7 @@ from ..ops.resize import interpolate
 from ..ops.windows import each, fold, unfold
 from ..tensor import Tensor
 from .module import Module
+from .numbering import name_after
 
 
 def _tensor(x: Any) -> Tensor:
@@ -36,7 +37,7 @@ class _Pool(Module):
         """Pool."""
         name = type(self).__name__.lower().replace("pool", "_pool")
         size, *rest = (getattr(self, key) for key in self.options)
-        return getattr(pooling, name)(_tensor(x), size, *rest)
+        return name_after(x, getattr(pooling, name)(_tensor(x), size, *rest), "P")
 
     def extra_repr(self) -> str:
         """Return the options."""
@@ -206,7 +207,8 @@ class _Adaptive(Module):
     def forward(self, x: Any) -> Tensor:
         """Pool into cells."""
         name = type(self).__name__.removeprefix("Adaptive").lower().replace("pool", "_pool")
-        return getattr(pooling, f"adaptive_{name}")(_tensor(x), self.output_size)  # type: ignore[no-any-return]
+        y = getattr(pooling, f"adaptive_{name}")(_tensor(x), self.output_size)
+        return name_after(x, y, "P")  # type: ignore[no-any-return]
 
     def extra_repr(self) -> str:
         """Return the output size."""

@@ -404,7 +404,7 @@ def _finished(name: str, y: Any, bias: Any, alone: bool, axes: int) -> Any:
                 f"{name}: got a bias of shape {bias.shape}, expected ({y.shape[1]},): one number "
                 "for each output channel."
             )
-        y = y + bias.reshape(-1, *(1,) * axes)
+        y = y + bias.unsqueeze(tuple(range(1, axes + 1)))
     return y[0] if alone else y
 
 

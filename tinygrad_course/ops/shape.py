@@ -226,6 +226,8 @@ def _spell_insert(form: str, operands: list[str], params: dict[str, Any]) -> str
     if not places or None in places or min(places) < 0:
         name = r"\mathrm{insert\_axes}" if form == "latex" else "insert_axes"
         return f"{name}({operands[0]}, axis={axis})"
+    if form == "latex" and places[0] > 0 and len(places) > 1:
+        return operands[0]  # for each channel, as b in W ∗ X + b: papers write no more
     index = tuple(None if k in places else slice(None) for k in range(max(places) + 1))
     return f"{operands[0]}[{subscript(index, (), form)}]"
 
