@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -74,6 +75,8 @@ class _Layer:
     bias_shape: str | None
     parameters: int
     weights: NDArray[Any] | None  # (inputs, units)
+    kernel: str = ""  # of a convolution, whose units are channels: "3×3"
+    then: str = ""  # the pooling behind it
 
 
 def draw_network(
@@ -87,11 +90,14 @@ def draw_network(
 ) -> Drawing:
     """Draw a feed-forward network as columns of circles.
 
-    Layer l computes a[l] = g(W[l] a[l-1] + b[l]), with a[0] = x and a[L] = ŷ.
+    Layer l computes a[l] = g(W[l] a[l-1] + b[l]), with a[0] = x and a[L] = ŷ. A convolution
+    computes g(W[l] ∗ a[l-1] + b[l]): its column has a square for each channel, not a circle for
+    each unit.
 
     Args:
         model_or_sizes: The number of units of each column, such as `[64, 25, 15, 1]`; or a model,
-            of which the modules with `in_features` and `out_features` are drawn, in order.
+            of which the modules with `in_features` and `out_features`, or with `in_channels` and
+            `out_channels`, are drawn, in order.
         max_neurons: A column with more units shows the first and the last of them, and dots.
         labels: Whether to write x₁, a₁, ŷ into the circles.
         activations: The name of each layer's activation, for a list of sizes; None for none.
@@ -106,7 +112,7 @@ def draw_network(
     Raises:
         TypeError: When the first argument is neither a model nor a sequence of whole numbers.
         ValueError: For sizes below one, fewer than two columns, layers that do not fit
-            together, or a model without dense layers.
+            together, or a model without dense layers and convolutions.
 
     >>> drawing = draw_network([2, 3, 1], activations=["tanh", "sigmoid"])
     >>> drawing.engine
@@ -184,20 +190,25 @@ def _layers_of_model(model: Any) -> list[_Layer]:
     modules = list(model.modules())
     layers: list[_Layer] = []
     for index, module in enumerate(modules):
-        if not _is_dense(module):
+        if not _is_layer(module):
             continue
         activation = _own_activation(module)
         if activation is None:
             activation = _following_activation(modules[index + 1 :])
-        layers.append(_layer_of_module(module, activation))
+        if _is_convolution(module):
+            pooling = _following_pooling(modules[index + 1 :])
+            layers.append(_layer_of_convolution(module, activation, pooling))
+        else:
+            layers.append(_layer_of_module(module, activation))
     name = type(model).__name__
     if not layers:
         raise ArgumentError(
-            f"draw_network: found no layer with in_features and out_features in {name}; "
-            "it draws Dense and Linear layers. viz.draw shows the graph of any model"
+            f"draw_network: found no layer with in_features and out_features in {name}; it draws "
+            "Dense and Linear layers and convolutions. viz.draw shows the graph of any model"
         )
     for number, (before, after) in enumerate(zip(layers, layers[1:], strict=False), start=2):
-        if before.units != after.inputs:
+        flattened = before.kernel and not after.kernel and after.inputs % before.units == 0
+        if before.units != after.inputs and not flattened:
             raise ArgumentError(
                 f"draw_network: layer {number} of {name} takes {after.inputs} inputs, but layer "
                 f"{number - 1} has {before.units} units; it draws layers that follow one another. "
@@ -206,9 +217,16 @@ def _layers_of_model(model: Any) -> list[_Layer]:
     return layers
 
 
-def _is_dense(module: Any) -> bool:
-    features = (getattr(module, "in_features", None), getattr(module, "out_features", None))
-    return all(isinstance(count, (int, np.integer)) for count in features)
+def _has_counts(module: Any, *names: str) -> bool:
+    return all(isinstance(getattr(module, name, None), (int, np.integer)) for name in names)
+
+
+def _is_convolution(module: Any) -> bool:
+    return _has_counts(module, "in_channels", "out_channels") and hasattr(module, "kernel_size")
+
+
+def _is_layer(module: Any) -> bool:
+    return _has_counts(module, "in_features", "out_features") or _is_convolution(module)
 
 
 def _activation_name(activation: Any) -> str | None:
@@ -231,14 +249,32 @@ def _own_activation(module: Any) -> str | None:
 
 
 def _following_activation(modules: Iterable[Any]) -> str | None:
-    """Return the first activation among the modules before the next dense layer."""
+    """Return the first activation among the modules before the next layer."""
     for module in modules:
-        if _is_dense(module):
+        if _is_layer(module):
             return None
         known = _activation_name(module)
         if known is not None:
             return known
     return None
+
+
+def _following_pooling(modules: Iterable[Any]) -> str:
+    """Return how the first pooling before the next layer is written."""
+    for module in modules:
+        if _is_layer(module):
+            return ""
+        pooling = re.fullmatch(r"(?:Adaptive)?(Max|Avg)Pool\d?d?", type(module).__name__)
+        if pooling is not None:
+            kind = "max" if pooling[1] == "Max" else "average"
+            size = getattr(module, "kernel_size", None)
+            return f"{kind} pooling" + ("" if size is None else f" {_lengths(size, 2)}")
+    return ""
+
+
+def _lengths(size: Any, axes: int) -> str:
+    lengths = size if isinstance(size, (tuple, list)) else (size,) * axes
+    return "×".join(str(length) for length in lengths)
 
 
 def _shape(array: NDArray[Any]) -> str:
@@ -263,6 +299,22 @@ def _layer_of_module(module: Any, activation: str | None) -> _Layer:
         bias_shape=None if vector is None else _shape(vector),
         parameters=inputs * units + (0 if vector is None else vector.size),
         weights=None if matrix is None else _inputs_first(module, matrix, inputs, units),
+    )
+
+
+def _layer_of_convolution(module: Any, activation: str | None, pooling: str) -> _Layer:
+    weight = array(module.weight)
+    bias = None if getattr(module, "bias", None) is None else array(module.bias)
+    return _Layer(
+        inputs=int(module.in_channels),
+        units=int(module.out_channels),
+        activation=activation,
+        weight_shape=_shape(weight),
+        bias_shape=None if bias is None else _shape(bias),
+        parameters=weight.size + (0 if bias is None else bias.size),
+        weights=None,
+        kernel=_lengths(module.kernel_size, weight.ndim - 2),
+        then=pooling,
     )
 
 
@@ -304,16 +356,19 @@ def _shown(count: int, most: int) -> tuple[list[int], list[int]]:
     return list(range(above)), list(range(count - below, count))
 
 
-def _caption(number: int, layer: _Layer | None, sizes: list[int]) -> list[tuple[str, str, bool]]:
+def _caption(number: int, layers: list[_Layer]) -> list[tuple[str, str, bool]]:
     """Return the lines under a column as (text, colour, bold)."""
-    last = len(sizes) - 1
-    if layer is None:
-        count = f"{sizes[0]} input" + ("s" if sizes[0] != 1 else "")
+    if number == 0:
+        inputs = layers[0].inputs
+        count = f"{inputs} {'channel' if layers[0].kernel else 'input'}" + "s" * (inputs != 1)
         return [("a[0] = x", style.INK, True), (count, style.MUTED, False)]
-    name = f"a[{number}] = ŷ" if number == last else f"a[{number}]"
-    units = f"{layer.units} unit" + ("s" if layer.units != 1 else "")
+    layer = layers[number - 1]
+    name = f"a[{number}] = ŷ" if number == len(layers) else f"a[{number}]"
+    units = f"{layer.units} {'channel' if layer.kernel else 'unit'}" + "s" * (layer.units != 1)
     if layer.activation is not None:
         units += f", {layer.activation}"
+    if layer.then:
+        units += f", {layer.then}"
     shapes = f"W[{number}] {layer.weight_shape}"
     if layer.bias_shape is not None:
         shapes += f", b[{number}] {layer.bias_shape}"
@@ -347,7 +402,7 @@ def _draw(
     weighted: bool,
     title: str | None,
 ) -> Drawing:
-    captions = [_caption(number, layer, sizes) for number, layer in enumerate([None, *layers])]
+    captions = [_caption(number, layers) for number in range(len(sizes))]
     columns = [_shown(size, max_neurons) for size in sizes]
     tallest = max(_slots(column) for column in columns)
     height = (tallest - 1) * _PITCH + _DIAMETER
@@ -360,7 +415,8 @@ def _draw(
         edge_attr=dot.edge_style(arrowhead="none", color=_LINE, penwidth="0.7"),
     )
     for number, column in enumerate(columns):
-        _draw_column(drawing, number, column, number * gap, sizes, labels)
+        channels = bool(layers[max(number - 1, 0)].kernel)
+        _draw_column(drawing, number, column, number * gap, sizes, labels, channels)
     for number, layer in enumerate(layers, start=1):
         _draw_lines(drawing, number, layer, columns, weighted)
     middle = (len(sizes) - 1) * gap / 2
@@ -388,7 +444,8 @@ def _draw(
 def _heading(sizes: list[int], layers: list[_Layer]) -> str:
     total = sum(layer.parameters for layer in layers)
     network = "-".join(str(size) for size in sizes)
-    return f"{network} network, {_count(total)} parameters"
+    kind = "convolutional network" if any(layer.kernel for layer in layers) else "network"
+    return f"{network} {kind}, {_count(total)} parameters"
 
 
 def _gap(captions: list[list[tuple[str, str, bool]]], height: float) -> float:
@@ -419,6 +476,7 @@ def _draw_column(
     x: float,
     sizes: list[int],
     labels: bool,
+    channels: bool,
 ) -> None:
     shades = style.tone("data" if number == 0 else "forward")
     for unit, y in _places(column):
@@ -430,7 +488,7 @@ def _draw_column(
         drawing.node(
             _unit_id(number, unit),
             label=dot.html(dot.span(text, color=shades.line, size=size)),
-            shape="circle",
+            shape="square" if channels else "circle",
             style="filled",
             fixedsize="true",
             width=f"{_DIAMETER:g}",

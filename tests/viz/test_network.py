@@ -264,3 +264,20 @@ def test_bad_options():
         draw_network([2, 1], max_neurons=2.5)
     with pytest.raises(ValueError, match="a model has its own"):
         draw_network(Sequential(Dense(2, 1)), activations=["relu"])
+
+
+def test_a_convolutional_network():
+    from tinygrad_course import nn
+
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 6, (3, 2), bias=False),
+        nn.Flatten(), nn.Linear(24, 10),
+    )  # fmt: skip
+    text = draw_network(model).source
+    # 4 · 9 + 4, 6 · 4 · 6, and 24 · 10 + 10 parameters
+    assert "1-4-6-10 convolutional network, 434 parameters" in text
+    assert "layer 1: 4 channels, ReLU, max pooling 2×2" in text
+    assert "W[1] (4×1×3×3), b[1] (4,)" in text and "W[2] (6×4×3×2)" in text
+    assert text.count("shape=square") == 1 + 4 + 6
+    with pytest.raises(ArgumentError, match="layer 2 of Sequential takes 3 inputs"):
+        draw_network(nn.Sequential(nn.Conv2d(1, 4, 3), nn.Conv2d(3, 4, 3)))
