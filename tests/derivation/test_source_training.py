@@ -142,6 +142,27 @@ def test_adam_is_written_as_in_the_course():
         assert line in text
 
 
+def test_what_other_optimizers_compute_on_the_way_has_names():
+    def written(name):
+        return source(model("shallow_columns").graph(5), optimizer=name)
+
+    for line in (
+        "delta = (np.sqrt(acc_delta[name] + epsilon) / np.sqrt(s[name] + epsilon)) * dW",
+        "acc_delta[name] = rho * acc_delta[name] + (1 - rho) * delta**2",
+        "= W - learning_rate * delta",
+    ):
+        assert line in written("adadelta")
+    assert "mu_product = {name: 1.0 for name, W in parameters.items()}" in written("nadam")
+    assert "mu_product[name] = mu_product[name] * mu" in written("nadam")
+    assert "rho_t = rho_max - 2 * t * beta2_t / (1 - beta2_t)" in written("radam")
+    assert "exp_inf[name] = np.maximum(beta2 * exp_inf[name], np.abs(dW) + epsilon)" in written(
+        "adamax"
+    )
+    # Its rate is where the step sizes start.
+    assert "step_size = {name: np.full_like(W, 0.01) for name, W in" in written("rprop")
+    assert "learning_rate" not in written("rprop")
+
+
 def test_only_the_parameters_asked_for_are_updated():
     loss = model("shallow_columns").graph(5)
     program = source(loss, wrt=["W1", "b1"], loop=True)

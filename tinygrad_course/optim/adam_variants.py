@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .checks import checked_betas, checked_number
-from .optimizer import FRESH, Group, Optimizer, Work, directed, like
+from .optimizer import FRESH, Group, Optimizer, Work, directed, like, named
 
 __all__ = ["Adamax", "NAdam", "RAdam"]
 
@@ -197,8 +197,8 @@ class NAdam(Optimizer):
         if weight_decay and decoupled:
             p *= like(1 - lr * weight_decay, p)
         g = directed(g, p, 0 if decoupled else weight_decay, maximize, FRESH)
-        now = beta1 * (1 - 0.5 * 0.96 ** (t * momentum_decay))
-        after = beta1 * (1 - 0.5 * 0.96 ** ((t + 1) * momentum_decay))
+        now = named(beta1 * (1 - 0.5 * 0.96 ** (t * momentum_decay)), "mu")
+        after = named(beta1 * (1 - 0.5 * 0.96 ** ((t + 1) * momentum_decay)), "mu_next")
         product *= like(now, product)
         m *= beta1
         m += (1 - beta1) * g
@@ -207,7 +207,7 @@ class NAdam(Optimizer):
         root = np.sqrt(v / like(1 - beta2**t, p)) + eps
         ahead = like(lr * (1 - now), p) / (1 - product) * g
         ahead += like(lr * after, p) / (1 - product * like(after, p)) * m
-        p -= ahead / root
+        p -= named(ahead / root, "delta")
 
     def _check(self, group: Group) -> None:
         _check(self, group)
@@ -319,16 +319,16 @@ class RAdam(Optimizer):
         m += np.multiply(1 - beta1, g, out=w)
         v *= beta2
         v += np.multiply(1 - beta2, np.multiply(g, g, out=w), out=w)
-        decay = beta2**t
-        most = 2 / (1 - beta2) - 1
-        length = most - 2 * t * decay / (1 - decay)
+        decay = named(beta2**t, "beta2_t")
+        most = named(2 / (1 - beta2) - 1, "rho_max")
+        length = named(most - 2 * t * decay / (1 - decay), "rho_t")
         # A choice in arithmetic, so that a recorded step makes it anew; 5 is where the root exists.
-        on = 1.0 * (length > 5)
-        length = 5 + on * (length - 5)
+        on = named(1.0 * (length > 5), "rectified")
+        length = named(5 + on * (length - 5), "rho")
         ratio = (length - 4) * (length - 2) * most / ((most - 4) * (most - 2) * length)
         adaptive = on * (ratio * (1 - decay)) ** 0.5
         scale = np.divide(like(adaptive, p), np.add(np.sqrt(v, out=w), eps, out=w), out=w)
-        scale = np.add(scale, like(1 - on, p), out=w)
+        scale = named(np.add(scale, like(1 - on, p), out=w), "r")
         p -= np.multiply(like(lr / (1 - beta1**t), p), np.multiply(m, scale, out=w), out=w)
 
     def _check(self, group: Group) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .checks import checked_betas, checked_number
-from .optimizer import FRESH, Group, Optimizer, Work, directed, like
+from .optimizer import FRESH, Group, Optimizer, Work, directed, like, named
 
 __all__ = ["Adadelta", "Adagrad", "Adam", "AdamW", "RMSprop"]
 
@@ -321,7 +321,7 @@ class Adadelta(Optimizer):
         s *= rho
         s += np.multiply(1 - rho, np.multiply(g, g, out=w), out=w)
         root = np.sqrt(np.add(d, eps, out=w), out=w)
-        step = np.multiply(np.divide(root, np.sqrt(s + eps), out=w), g, out=w)
+        step = named(np.multiply(np.divide(root, np.sqrt(s + eps), out=w), g, out=w), "delta")
         d *= rho
         d += (1 - rho) * (step * step)
         p -= np.multiply(like(lr, p), step, out=w)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .checks import checked_number
-from .optimizer import FRESH, Group, Optimizer, Work, directed, like
+from .optimizer import FRESH, Group, Optimizer, Work, directed, like, named
 
 __all__ = ["ASGD"]
 
@@ -91,11 +91,11 @@ class ASGD(Optimizer):
         """Change `p` and the average `ax` in place."""
         w, _ = work
         g = directed(g, p, weight_decay, maximize, work)
-        eta = lr / (1 + lambd * lr * (t - 1)) ** alpha
+        eta = named(lr / (1 + lambd * lr * (t - 1)) ** alpha, "eta")
         p *= like(1 - lambd * eta, p)
         p -= np.multiply(like(eta, p), g, out=w)
         # The maximum in arithmetic: a recorded step chooses anew.
-        after = t - 1 - t0
+        after = named(t - 1 - t0, "after")
         count = 1 + (after - 1) * (after > 1)
         ax += np.multiply(like(1 / count, p), np.subtract(p, ax, out=w), out=w)
 

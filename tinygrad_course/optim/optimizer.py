@@ -25,7 +25,7 @@ from tinygrad_course.tensor import Tensor, apply, note_same, wrap
 from .arrays import SMALL, Joined
 from .checks import called, checked_number, checked_parameters, groups_of, refuse_unknown
 
-__all__ = ["FRESH", "Group", "Optimizer", "Work", "assignments", "directed", "like"]
+__all__ = ["FRESH", "Group", "Optimizer", "Work", "assignments", "directed", "like", "named"]
 
 Group = dict[str, Any]
 Work = tuple[Any, Any]
@@ -42,6 +42,13 @@ def like(number: Any, p: Any) -> Any:
     if type(number) is Tensor:
         return apply(cast.op, (number,), {"dtype": p.dtype.name})
     return number
+
+
+def named(x: Any, name: str) -> Any:
+    """Return `x`, with a name that a recorded formula calls it by."""
+    if type(x) is Tensor:
+        x.name = name
+    return x
 
 
 def directed(g: Any, p: Any, weight_decay: float, maximize: bool, work: Work) -> Any:
