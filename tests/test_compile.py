@@ -40,13 +40,32 @@ OPTIMIZERS = [
     ("ASGD", {"lr": 0.1, "lambd": 0.1, "t0": 2}),
     ("Rprop", {"lr": 0.01}),
 ]
+
+
+class Beside(nn.Module):
+    """Add to each unit how its example compares with itself, turned round."""
+
+    def __init__(self, compare: nn.Module) -> None:
+        super().__init__()
+        self.compare = compare
+
+    def forward(self, x: Any) -> Any:
+        return x + self.compare(x, x.roll(1, 1)).reshape(-1, 1)
+
+
 LAYERS: dict[str, Callable[[], nn.Module]] = {
     **{
         name: getattr(nn, name)
         for name in (
-            "ELU Flatten GELU Identity LeakyReLU LogSoftmax ReLU SiLU Sigmoid Softmax Softplus Tanh"
+            "ELU Flatten GELU Identity LeakyReLU LogSoftmax ReLU SiLU Sigmoid Softmax Softplus "
+            "CELU Hardshrink Hardsigmoid Hardswish Hardtanh LogSigmoid Mish PReLU ReLU6 SELU "
+            "Softmin Softshrink Softsign Tanh Tanhshrink"
         ).split()
     },
+    "GLU": lambda: nn.Sequential(nn.Dense(3, 6), nn.GLU()),
+    "Threshold": lambda: nn.Threshold(0.1, 0.5),
+    "CosineSimilarity": lambda: Beside(nn.CosineSimilarity()),
+    "PairwiseDistance": lambda: Beside(nn.PairwiseDistance()),
     "GELU of tanh": lambda: nn.GELU(approximate="tanh"),
     "BatchNorm1d": lambda: nn.BatchNorm1d(3),
     "BatchNorm1d without statistics": lambda: nn.BatchNorm1d(3, track_running_stats=False),

@@ -66,3 +66,18 @@ def test_recorded_derivatives_are_as_finite(name):
     first = tc.autograd.grad(total, points, create_graph=True)
     for g, slopes in zip(first, GOLDEN[name]["slopes"], strict=True):
         finite_as(g.numpy(), np.array(slopes))
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_compiled_results_keep_their_digits(name):
+    def both(*points):
+        y = function(name)(*points)
+        y.sum().backward()
+        return y
+
+    plain, compiled = leaves(name), leaves(name)
+    expected = both(*plain)
+    got = tc.compile(both, backend="numpy")(*compiled)
+    pairs = [(got, expected), *((a.grad, b.grad) for a, b in zip(compiled, plain, strict=True))]
+    for a, b in pairs:
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-12, atol=SMALLEST)

@@ -417,8 +417,11 @@ def _bce(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
 
 @lowering("bce_with_logits")
 def _bce_with_logits(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
+    """max(z, 0) − z y + log(1 + exp(−|z|)): in this order, a small last term is not lost."""
     z, y = x
-    return r.make("sub", r.make("softplus", z), r.make("mul", z, y))  # type: ignore[no-any-return]
+    small = r.make("log1p", r.make("exp", r.make("neg", r.make("abs", z))))
+    near = r.make("sub", r.make("maximum", z, r.like(0, z)), r.make("mul", z, y))
+    return r.make("add", near, small)  # type: ignore[no-any-return]
 
 
 @lowering("huber")
