@@ -279,5 +279,5 @@ def test_a_convolutional_network():
     assert "layer 1: 4 channels, ReLU, max pooling 2×2" in text
     assert "W[1] (4×1×3×3), b[1] (4,)" in text and "W[2] (6×4×3×2)" in text
     assert text.count("shape=square") == 1 + 4 + 6
-    with pytest.raises(ArgumentError, match="layer 2 of Sequential takes 3 inputs"):
+    with pytest.raises(ValueError, match="layer 2 of Sequential takes 3 inputs"):
         draw_network(nn.Sequential(nn.Conv2d(1, 4, 3), nn.Conv2d(3, 4, 3)))
