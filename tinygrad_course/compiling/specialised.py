@@ -23,7 +23,6 @@ from ..journal import Journal
 from ..node import RECORD_GRAD, Node, last_write, recording, tick
 from ..random import default_generator
 from ..tensor import Tensor, wrap
-from ..tracing import Program, Run
 from .choice import calls_to_repay, is_installed, program_class
 from .effects import (
     behind,
@@ -50,6 +49,7 @@ from .lower import lower
 from .plan import plan
 from .quick import SCALARS, quick
 from .recorded import recorded
+from .traced import Inputs, Traced
 
 # A graph of more operations is left to the eager code: a program of that length takes long to plan.
 LARGEST = 20_000
@@ -59,30 +59,6 @@ DRAWS = (
     "it draws random numbers that are no operation; draw them outside of it, or use nn.Dropout, "
     "whose draws are part of the program"
 )
-
-
-class Inputs(Program):
-    """A function's arguments, and the leaves that stood for them in the traced call."""
-
-    def arguments(self, resize: Any = None) -> list[Any]:
-        """Return the arguments of the traced call."""
-        made = super().arguments(resize)
-        self.given = list(leaves_of(made))
-        return made
-
-
-class Traced(Run):
-    """A traced call that may also have computed nothing."""
-
-    computed = True
-    # What depends on no value may stand beside the tensors of a result.
-    beside = (bool, int, float, str, type(None))
-
-    def _check_outputs(self) -> None:
-        try:
-            super()._check_outputs()
-        except errors.TraceError:
-            self.computed = False
 
 
 class Eager:
@@ -196,7 +172,7 @@ class Specialised:
             self._let_go()
         del self.journal, self._before, self._draws
 
-    def _make(self, run: Run, program: Inputs, given: list[Any], grads: bool) -> None:
+    def _make(self, run: Traced, program: Inputs, given: list[Any], grads: bool) -> None:
         """Make the program and take the traced call back: the program does it again.
 
         So the results of a call do not depend on whether it is the first.
@@ -265,7 +241,7 @@ class Specialised:
                 return "an argument shares memory with what it changes"
         return ""
 
-    def _differentiable(self, run: Run) -> str:
+    def _differentiable(self, run: Traced) -> str:
         """Add the backward pass of a result that can be differentiated, or return why not."""
         self.wrt: list[Any] = []
         self.slopes: list[Any] = []
@@ -294,7 +270,7 @@ class Specialised:
 
     # --- the graph --------------------------------------------------------------------------
 
-    def _capture(self, run: Run, program: Inputs, given: list[Any], grads: bool) -> str:
+    def _capture(self, run: Traced, program: Inputs, given: list[Any], grads: bool) -> str:
         """Make the graph, and note where values come from and go to; or return why not."""
         journal = self.journal
         left = run.grads
@@ -396,7 +372,7 @@ class Specialised:
         self.written = states - read
         return ""
 
-    def _refuse_values_made(self, graph: Graph, program: Program) -> None:
+    def _refuse_values_made(self, graph: Graph, program: Inputs) -> None:
         """Refuse arrays that the function makes itself and that may differ from call to call."""
         for node in graph:
             kind = node.role in ("data", "backward", "gradient")

@@ -19,6 +19,9 @@ from .reduce import mean
 from .shape import ones_like
 from .windows import Lengths, batched, each, padded, short
 
+# Cells are computed one by one where they are not of one size.
+MOST_CELLS = 100_000
+
 
 def _options(
     name: str, x: Any, axes: int, size: Any, stride: Any, padding: Any, dilation: Any, ceil: bool
@@ -353,7 +356,12 @@ def _adaptive(name: str, axes: int, x: Any, output: Any) -> tuple[Any, bool, Len
     x, alone = batched(name, x, axes)
     wanted = output if isinstance(output, (tuple, list)) else (output,) * axes
     lengths = [n if w is None else w for w, n in zip(wanted, x.shape[2:], strict=False)]
-    return x, alone, each(name, "output_size", tuple(lengths), axes)
+    cells = each(name, "output_size", tuple(lengths), axes)
+    if max(cells) > MOST_CELLS:
+        raise errors.ArgumentError(
+            f"{name}: got output_size={output!r}, expected at most {MOST_CELLS:,} cells."
+        )
+    return x, alone, cells
 
 
 def adaptive_avg_pool(name: str, axes: int, x: Any, output: Any) -> Any:
