@@ -39,6 +39,7 @@ def test_each_example_of_the_list_is_there():
         "equations_shallow",
         "equations_softmax",
         "equations_welch",
+        "gpt",
         "gradient_check",
         "initialization",
         "logistic_regression",
@@ -234,6 +235,17 @@ def test_initialization(tmp_path):
     # The costs that the lab prints for He at 0, 1000 and 2000 steps.
     lab = [0.8830537463419761, 0.6879825919728063, 0.6751286264523371]
     np.testing.assert_allclose(he[::1000], lab, rtol=1e-9)
+
+
+def test_gpt(tmp_path, capsys):
+    found = run("gpt", tmp_path, steps=250)
+    assert found["parameters"] == 51 * 48 + 32 * 48 + 2 * (12 * 48**2 + 13 * 48) + 2 * 48
+    assert found["costs"][0] == pytest.approx(math.log(51), abs=0.1)
+    # Who knows the frequencies of letters gets 3.07 on this text, of pairs of letters 2.21.
+    assert np.mean(found["costs"][-10:]) < 2.1
+    assert len(found["written"]) == len("\nLove") + 200
+    plain = run("gpt", tmp_path, steps=3, compiled=False)
+    np.testing.assert_allclose(plain["costs"], found["costs"][:3], rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["slide_graph", "gradient_check"])
