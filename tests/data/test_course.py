@@ -14,6 +14,8 @@ from tinygrad_course.data import course
 from tinygrad_course.errors import TinygradCourseError
 
 Array = NDArray[Any]
+TABLES = ("breast_cancer", "diabetes", "iris", "wine")
+SEVERAL = ("digits", "iris", "wine")  # classes: labels are numbers
 
 
 def sigmoid(z: Array) -> Array:
@@ -156,25 +158,40 @@ def test_digits01_are_the_360_zeros_and_ones() -> None:
     assert np.unique(Y, return_counts=True)[1].tolist() == [178, 182]
 
 
+def test_tables_are_the_bundled_ones() -> None:
+    pytest.importorskip("sklearn")
+    assert np.bincount(course.iris()[1]).tolist() == [50, 50, 50]
+    assert np.bincount(course.wine()[1]).tolist() == [59, 71, 48]
+    # Fisher's table: the means of the four lengths over all 150 flowers.
+    np.testing.assert_allclose(
+        course.iris()[0].mean(axis=0), [5.843, 3.057, 3.758, 1.199], atol=1e-3
+    )
+    X, Y = course.breast_cancer()
+    assert (X.shape, Y.shape, Y.sum()) == ((569, 30), (569, 1), 357)
+    X, Y = course.diabetes()
+    np.testing.assert_allclose((X**2).sum(axis=0), 1, rtol=1e-12)
+    assert (Y.min(), Y.max()) == (25, 346)
+
+
 def test_digits_without_scikit_learn_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn", None)
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    for dataset in (course.digits, course.digits01):
+    for dataset in (course.digits, course.digits01, course.iris, course.diabetes):
         with pytest.raises(ImportError, match=r'pip install "tinygrad_course\[demo\]"'):
             dataset()
 
 
 @pytest.mark.parametrize("name", sorted(set(course.__all__) - {"logic"}))
 def test_every_dataset_is_a_fresh_pair_and_leaves_the_global_state_alone(name: str) -> None:
-    if name.startswith("digits"):
+    if name.startswith(("digits", *TABLES)):
         pytest.importorskip("sklearn")
     make: Callable[[], Any] = getattr(course, name)
     before = str(np.random.get_state(legacy=False))
     X, Y = make()
     assert X.dtype == np.float64
-    assert Y.dtype == (np.int64 if name == "digits" else np.float64)
+    assert Y.dtype == (np.int64 if name in SEVERAL else np.float64)
     assert len(X) == len(Y)
-    assert Y.shape == ((len(X),) if name == "digits" else (len(X), 1))
+    assert Y.shape == ((len(X),) if name in SEVERAL else (len(X), 1))
     expected = X.copy()
     X[:] = 0
     np.testing.assert_array_equal(make()[0], expected)

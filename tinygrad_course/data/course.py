@@ -1,12 +1,14 @@
 """The datasets that the courses' labs and lectures use, each made by its lab's own recipe.
 
 Every function returns a plain pair `(X, Y)` of NumPy arrays with one example per row: X is float64
-of shape (examples, features); Y is float64 of shape (examples, 1), or for `digits` the integer
-labels of shape (examples,). A recipe is seeded exactly as its lab seeds it, so the numbers are the
-lab's numbers; other seeds give fresh draws where the function takes one.
+of shape (examples, features); Y is float64 of shape (examples, 1), or for the sets with more than
+two classes (`digits`, `iris`, `wine`) the integer labels of shape (examples,). A recipe is seeded
+exactly as its lab seeds it, so the numbers are the lab's numbers; other seeds give fresh draws
+where the function takes one.
 
-Nothing is downloaded. The two digit sets are real images that scikit-learn carries inside its
-wheel; everything else is made here. This module knows nothing of tensors.
+Nothing is downloaded. The digits and the tables (`iris`, `wine`, `breast_cancer`, `diabetes`) are
+real measurements that scikit-learn carries inside its wheel; everything else is made here. This
+module knows nothing of tensors.
 
 Sources: DLS is the Deep Learning Specialization (course and week named), MLS the Machine Learning
 Specialization, course 2 week 1.
@@ -23,15 +25,19 @@ from numpy.typing import NDArray
 from tinygrad_course.errors import ArgumentError, DtypeError, missing
 
 __all__ = [
+    "breast_cancer",
     "circles",
     "coffee",
+    "diabetes",
     "digits",
     "digits01",
     "housing",
+    "iris",
     "logic",
     "logistic1d",
     "moons",
     "planar",
+    "wine",
     "xor",
 ]
 
@@ -304,14 +310,8 @@ def digits() -> tuple[Floats, Labels]:
         >>> labels[:5].tolist()
         [0, 1, 2, 3, 4]
     """
-    try:
-        from sklearn.datasets import load_digits  # type: ignore[import-untyped, unused-ignore]
-    except ImportError as error:
-        raise missing(
-            "scikit-learn", "course.digits, which reads its bundled images,", "demo"
-        ) from error
-    images, labels = load_digits(return_X_y=True)
-    return np.asarray(images, np.float64) / 16, np.asarray(labels, np.int64)
+    images, labels = _bundled("digits")
+    return images / 16, np.asarray(labels, np.int64)
 
 
 def digits01() -> tuple[Floats, Floats]:
@@ -336,6 +336,111 @@ def digits01() -> tuple[Floats, Floats]:
     X, labels = digits()
     chosen = labels < 2
     return X[chosen], labels[chosen].astype(np.float64).reshape(-1, 1)
+
+
+def iris() -> tuple[Floats, Labels]:
+    """Three species of iris, told from the lengths and widths of sepal and petal.
+
+    Returns:
+        X of shape (150, 4) in cm; the species 0 setosa, 1 versicolor, 2 virginica as int64 labels
+        of shape (150,), 50 of each.
+
+    Raises:
+        MissingDependencyError: scikit-learn, which carries the table, is not installed.
+
+    Source: R. A. Fisher, "The use of multiple measurements in taxonomic problems", 1936; bundled as
+    `sklearn.datasets.load_iris`.
+
+    Example:
+        >>> from tinygrad_course.data import course
+        >>> X, labels = course.iris()
+        >>> X.shape, X[0].tolist(), int(labels[0])
+        ((150, 4), [5.1, 3.5, 1.4, 0.2], 0)
+    """
+    X, labels = _bundled("iris")
+    return X, np.asarray(labels, np.int64)
+
+
+def wine() -> tuple[Floats, Labels]:
+    """Wines of three growers, told from a chemical analysis of 13 quantities.
+
+    The quantities differ by a factor of a thousand in size: normalize before training.
+
+    Returns:
+        X of shape (178, 13), alcohol to proline; the grower 0, 1 or 2 as int64 labels of shape
+        (178,), of which 59, 71 and 48.
+
+    Raises:
+        MissingDependencyError: scikit-learn, which carries the table, is not installed.
+
+    Source: S. Aeberhard, M. Forina, "Wine", UCI Machine Learning Repository, 1991; bundled as
+    `sklearn.datasets.load_wine`.
+
+    Example:
+        >>> from tinygrad_course.data import course
+        >>> X, labels = course.wine()
+        >>> X.shape, X.max(axis=0)[[0, -1]].tolist()
+        ((178, 13), [14.83, 1680.0])
+    """
+    X, labels = _bundled("wine")
+    return X, np.asarray(labels, np.int64)
+
+
+def breast_cancer() -> tuple[Floats, Floats]:
+    """Tumours, malignant or benign, told from 30 measurements of their cells' nuclei.
+
+    Returns:
+        X of shape (569, 30); Y of shape (569, 1), 1 for benign (357 of them) and 0 for malignant,
+        as scikit-learn has it.
+
+    Raises:
+        MissingDependencyError: scikit-learn, which carries the table, is not installed.
+
+    Source: W. Wolberg, O. Mangasarian, N. Street, "Breast Cancer Wisconsin (Diagnostic)", UCI
+    Machine Learning Repository, 1995; bundled as `sklearn.datasets.load_breast_cancer`.
+
+    Example:
+        >>> from tinygrad_course.data import course
+        >>> X, Y = course.breast_cancer()
+        >>> X.shape, Y.shape, int(Y.sum())
+        ((569, 30), (569, 1), 357)
+    """
+    X, labels = _bundled("breast_cancer")
+    return X, np.asarray(labels, np.float64).reshape(-1, 1)
+
+
+def diabetes() -> tuple[Floats, Floats]:
+    """How far a diabetes has progressed after a year, from ten measurements of the patient.
+
+    Returns:
+        X of shape (442, 10): age, sex, body mass, blood pressure and six of the serum, each column
+        with mean 0 and sum of squares 1; Y of shape (442, 1), 25 to 346.
+
+    Raises:
+        MissingDependencyError: scikit-learn, which carries the table, is not installed.
+
+    Source: B. Efron, T. Hastie, I. Johnstone, R. Tibshirani, "Least angle regression", 2004;
+    bundled as `sklearn.datasets.load_diabetes`.
+
+    Example:
+        >>> from tinygrad_course.data import course
+        >>> X, Y = course.diabetes()
+        >>> X.shape, Y.shape, Y.mean().round(3)
+        ((442, 10), (442, 1), np.float64(152.133))
+    """
+    X, Y = _bundled("diabetes")
+    return X, np.asarray(Y, np.float64).reshape(-1, 1)
+
+
+def _bundled(name: str) -> tuple[Floats, NDArray[Any]]:
+    """Return a dataset that scikit-learn carries: inputs and targets."""
+    try:
+        from sklearn import datasets  # type: ignore[import-untyped, unused-ignore]
+    except ImportError as error:
+        what = f"course.{name}, which reads its bundled data,"
+        raise missing("scikit-learn", what, "demo") from error
+    X, targets = getattr(datasets, f"load_{name}")(return_X_y=True)
+    return np.asarray(X, np.float64), targets
 
 
 def _shuffled_with_noise(
