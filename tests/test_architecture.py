@@ -19,21 +19,22 @@ OPTIONAL = ("matplotlib", "sklearn", "scipy", "tqdm", "pygraphviz", "IPython")
 # parts above it in this list. What it needs from further down, it imports when it is called.
 LAYERS = (
     {"errors"},
-    {"op", "spelling", "naming", "_methods", "random"},
+    {"op", "spelling", "naming", "_methods", "random", "elsewhere"},
     {"node", "messages"},
     {"journal", "arrays"},
     {"tensor"},
     {"modes", "inplace"},
     {"ops"},
     {"autograd"},
-    {"creation", "function", "linalg", "numpy_protocol", "transforms"},
+    {"creation", "draws", "function", "linalg", "numpy_protocol", "transforms"},
+    {"differentials", "history", "pytorch"},
     {"graph", "replay", "graph_json", "checkpoint"},
     {"capture", "counting"},
     {"tracing"},
     {"derivation"},
     {"compiling"},
     {"checking", "gradcheck"},
-    {"", "notebook", "nn", "optim", "data", "utils"},  # "" is the package itself
+    {"", "notebook", "nn", "optim", "data", "utils", "distributions"},  # "" is the package itself
     {"train"},
     {"viz"},
     {"demo"},

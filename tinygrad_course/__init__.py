@@ -11,9 +11,9 @@ Example:
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy import bool_ as bool_
 from numpy import float16, float32, float64, int8, int16, int32, int64, uint8
 from numpy import inf as inf
@@ -21,6 +21,7 @@ from numpy import nan as nan
 from numpy import pi as pi
 
 from . import autograd, errors, linalg, ops
+from . import history as _history  # noqa: F401  (y.grad_fn)
 from . import numpy_protocol as _numpy_protocol  # noqa: F401  (np.exp(t) records)
 from .creation import (
     arange,
@@ -36,21 +37,60 @@ from .creation import (
     logspace,
     ones,
     ones_like,
-    rand,
-    rand_like,
-    randint,
-    randn,
-    randn_like,
-    randperm,
     tensor,
     tril_indices,
     triu_indices,
     zeros,
     zeros_like,
 )
+from .draws import (
+    bernoulli,
+    multinomial,
+    normal,
+    rand,
+    rand_like,
+    randint,
+    randint_like,
+    randn,
+    randn_like,
+    randperm,
+)
+from .elsewhere import lazy as _lazy
 from .function import Function
 from .gradcheck import check_gradients, gradcheck, gradgradcheck
-from .modes import detect_anomaly, enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .modes import (
+    detect_anomaly,
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from .pytorch import MISSING as _MISSING
+from .pytorch import (
+    BoolTensor,
+    ByteTensor,
+    DoubleTensor,
+    FloatTensor,
+    HalfTensor,
+    IntTensor,
+    LongTensor,
+    ShortTensor,
+    backends,
+    broadcast_shapes,
+    cuda,
+    finfo,
+    get_num_threads,
+    iinfo,
+    is_floating_point,
+    is_tensor,
+    numel,
+    result_type,
+    set_float32_matmul_precision,
+    set_num_threads,
+    unique,
+    use_deterministic_algorithms,
+)
 from .random import Generator, default_generator, get_rng_state, manual_seed, set_rng_state
 from .tensor import Tensor, default_dtype, set_default_dtype
 from .transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
@@ -58,8 +98,16 @@ from .transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 __version__ = "0.1.0"
 
 get_default_dtype = default_dtype
+promote_types = np.promote_types
+# PyTorch's other names of dtypes, and of the type of a shape. They hide Python's own below.
+half = float16
+float = float32
 double = float64
+short = int16
+int = int32
 long = int64
+bool = bool_
+Size: type[tuple[Any, ...]] = tuple
 
 # Every operation is a function of the package too: tc.exp, tc.sum, tc.matmul, …
 _FUNCTIONS = {name: f for name, f in ops.FUNCTIONS.items() if "." not in name}
@@ -71,6 +119,7 @@ _LAZY = {
     "optim": "optim",
     "data": "data",
     "utils": "utils",
+    "distributions": "distributions",
     "train": "train",
     "fit": "train:fit",
     "evaluate": "train:evaluate",
@@ -97,17 +146,7 @@ if TYPE_CHECKING:
     def __getattr__(name: str) -> Any: ...
 
 else:
-
-    def __getattr__(name):
-        """Load a part of the package when it is first asked for."""
-        target = _LAZY.get(name)
-        if target is None:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        module, _, attribute = target.partition(":")
-        loaded = importlib.import_module(f".{module}", __name__)
-        value = getattr(loaded, attribute) if attribute else loaded
-        globals()[name] = value
-        return value
+    __getattr__ = _lazy(__name__, _LAZY, _MISSING)
 
 
 def __dir__() -> list[str]:
@@ -115,6 +154,33 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "BoolTensor",
+    "ByteTensor",
+    "DoubleTensor",
+    "FloatTensor",
+    "HalfTensor",
+    "IntTensor",
+    "LongTensor",
+    "ShortTensor",
+    "backends",
+    "bernoulli",
+    "broadcast_shapes",
+    "cuda",
+    "finfo",
+    "get_num_threads",
+    "iinfo",
+    "inference_mode",
+    "is_floating_point",
+    "is_tensor",
+    "multinomial",
+    "normal",
+    "numel",
+    "randint_like",
+    "result_type",
+    "set_float32_matmul_precision",
+    "set_num_threads",
+    "unique",
+    "use_deterministic_algorithms",
     "Function",
     "Generator",
     "Graph",

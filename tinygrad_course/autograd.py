@@ -19,6 +19,7 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from . import errors
+from .elsewhere import lazy
 from .journal import Pass, active
 from .messages import describe, user_line
 from .node import (
@@ -38,6 +39,16 @@ from .tensor import Tensor, refresh, to_array, wrap
 Source = Node | Tensor
 
 engine.append(sys.modules[__name__])
+
+# PyTorch's ``torch.autograd`` has these names too; they stand in modules that build on this one.
+_MODES = ("detect_anomaly", "enable_grad", "inference_mode", "no_grad", "set_detect_anomaly")
+__getattr__ = lazy(
+    __name__,
+    {name: f"modes:{name}" for name in (*_MODES, "set_grad_enabled")}
+    | {name: f"gradcheck:{name}" for name in ("gradcheck", "gradgradcheck")}
+    | {"Function": "function:Function", "Variable": "pytorch:Variable"}
+    | {"functional": "differentials"},
+)
 
 
 def backward(
@@ -325,7 +336,7 @@ def _propagate(
                 continue
             if node.time < last_write[0]:
                 _refuse_overwritten(node, rule)
-            if adds is not None:
+            if adds is not None and arrays[i].ndim:  # NumPy's numbers cannot be added to
                 if source in own:
                     adds(pending[source], g, arrays, params)
                     continue

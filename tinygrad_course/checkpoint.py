@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygrad_course.creation import device
 from tinygrad_course.errors import (
     ArgumentError,
     CheckpointError,
@@ -121,7 +122,13 @@ def save(obj: Any, path: str | os.PathLike[str], metadata: Mapping[str, Any] | N
     _write(path, parts)
 
 
-def load(path: str | os.PathLike[str], require_checksum: bool = True) -> Any:
+def load(
+    path: str | os.PathLike[str],
+    require_checksum: bool = True,
+    *,
+    map_location: Any = None,
+    weights_only: bool = True,
+) -> Any:
     """Read back what `save` wrote, or refuse.
 
     Args:
@@ -129,6 +136,8 @@ def load(path: str | os.PathLike[str], require_checksum: bool = True) -> Any:
         require_checksum: False also accepts safetensors files of other tools, which have no
             checksum; they load as a flat dictionary of tensors. A file of `save` is verified
             anyway.
+        map_location: the CPU, if given, as PyTorch's programs do.
+        weights_only: accepted; nothing in a file is ever executed.
 
     Returns:
         The saved object: tensors as tensors, arrays as arrays, in the saved order.
@@ -149,6 +158,8 @@ def load(path: str | os.PathLike[str], require_checksum: bool = True) -> Any:
         ...     load(path)
         {'lr': 0.1, 'betas': (0.9, 0.999)}
     """
+    if map_location is not None:
+        device(map_location)
     data, content = _read("load", path, require_checksum)
     library = _safetensors()
     try:
@@ -213,6 +224,12 @@ def _encode(value: Any, name: str, arrays: dict[str, Array]) -> Any:
     if isinstance(value, list | tuple):
         items = [_encode(item, _join(name, i), arrays) for i, item in enumerate(value)]
         return {"$tuple": items} if isinstance(value, tuple) else items
+    if hasattr(value, "state_dict"):
+        raise DtypeError(
+            f"save: got a {type(value).__name__} at {name or 'the top'!r}, expected its state: "
+            "objects are not pickled. Write save(model.state_dict(), path), and read it with "
+            "model.load_state_dict(load(path))."
+        )
     raise DtypeError(
         f"save: got a {type(value).__name__} at {name or 'the top'!r}, expected tensors, arrays, "
         "numbers, strings, booleans, None, or dictionaries, lists and tuples of these. "
@@ -330,9 +347,15 @@ def _header_size(caller: str, path: str | os.PathLike[str], data: bytes) -> int:
     else:
         kinds = [kind for start, kind in _FOREIGN if data.startswith(start)]
         reason = f"is {kinds[0]}, not a safetensors file" if kinds else "is not a safetensors file"
+    cure = ""
+    if data.startswith((b"PK", b"\x80")):
+        cure = (
+            " Weights of PyTorch: there, write safetensors.torch.save_file(model.state_dict(), "
+            '"model.safetensors"); here, load("model.safetensors", require_checksum=False).'
+        )
     raise CheckpointError(
         f"{caller}: {_quoted(path)} {reason}. Nothing was loaded; expected a file written by "
-        "tinygrad_course.save."
+        f"tinygrad_course.save.{cure}"
     )
 
 

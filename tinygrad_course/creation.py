@@ -1,4 +1,4 @@
-"""Making tensors: from data, filled with a number, counted, or drawn at random.
+"""Making tensors: from data, filled with a number, or counted.
 
 ``dtype`` is a NumPy dtype; floats default to the default dtype (float32). Shapes may be given as
 ``zeros(2, 3)`` or ``zeros((2, 3))``.
@@ -17,7 +17,6 @@ from . import errors
 from .messages import CAUGHT, explain_call
 from .ops.define import attach
 from .ops.shape import sizes
-from .random import Generator, default_generator
 from .tensor import Tensor, as_dtype, default_dtype, to_array, wrap
 
 
@@ -63,7 +62,7 @@ class device:
 Maker = TypeVar("Maker", bound=Callable[..., Any])
 
 
-def _maker(body: Maker) -> Maker:
+def maker(body: Maker) -> Maker:
     """Say of NumPy's errors which function met them, with which arguments."""
     signature = inspect.signature(body)
 
@@ -80,7 +79,7 @@ def _maker(body: Maker) -> Maker:
     return make  # type: ignore[return-value]
 
 
-def _lengths(shape: tuple[Any, ...], name: str) -> tuple[int, ...]:
+def lengths_of(shape: tuple[Any, ...], name: str) -> tuple[int, ...]:
     """Return the lengths of the axes, none of them negative."""
     lengths = sizes(shape, name)
     if any(n < 0 for n in lengths):
@@ -90,12 +89,13 @@ def _lengths(shape: tuple[Any, ...], name: str) -> tuple[int, ...]:
     return lengths
 
 
-def _kind(dtype: Any, name: str) -> Any:
+def kind_of(dtype: Any, name: str) -> Any:
     """Return the dtype asked for, or the default one."""
     return default_dtype() if dtype is None else as_dtype(dtype, name)
 
 
-def _finish(array: Any, requires_grad: bool, name: str | None) -> Tensor:
+def finish(array: Any, requires_grad: bool, name: str | None) -> Tensor:
+    """Return the tensor on `array`, with what the caller asked for."""
     out = wrap(array)
     out._name = name
     if requires_grad:
@@ -128,7 +128,7 @@ def tensor(
         tensor([[1., 2.],
                 [3., 4.]], name='X')
     """
-    _cpu(device)
+    check_device(device)
     return Tensor(data, dtype, requires_grad, name)
 
 
@@ -141,13 +141,13 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
         >>> tc.as_tensor(np.ones(2)).dtype
         dtype('float64')
     """
-    _cpu(device)
+    check_device(device)
     if isinstance(data, Tensor):
         return data if dtype in (None, data.dtype) else Tensor(data, dtype)
     return wrap(to_array(data, dtype))
 
 
-@_maker
+@maker
 def from_numpy(array: Any) -> Tensor:
     """Return a tensor on the memory of an array.
 
@@ -169,12 +169,13 @@ def from_numpy(array: Any) -> Tensor:
     return wrap(to_array(array))
 
 
-def _cpu(place: Any) -> None:
+def check_device(place: Any) -> None:
+    """Refuse a device other than the CPU."""
     if place is not None:
         device(place)
 
 
-@_maker
+@maker
 def zeros(
     *shape: Any,
     dtype: Any = None,
@@ -190,12 +191,12 @@ def zeros(
         tensor([[0., 0.],
                 [0., 0.]])
     """
-    _cpu(device)
-    array = np.zeros(_lengths(shape, "zeros"), _kind(dtype, "zeros"))
-    return _finish(array, requires_grad, name)
+    check_device(device)
+    array = np.zeros(lengths_of(shape, "zeros"), kind_of(dtype, "zeros"))
+    return finish(array, requires_grad, name)
 
 
-@_maker
+@maker
 def ones(
     *shape: Any,
     dtype: Any = None,
@@ -210,11 +211,11 @@ def ones(
         >>> tc.ones(3)
         tensor([1., 1., 1.])
     """
-    _cpu(device)
-    return _finish(np.ones(_lengths(shape, "ones"), _kind(dtype, "ones")), requires_grad, name)
+    check_device(device)
+    return finish(np.ones(lengths_of(shape, "ones"), kind_of(dtype, "ones")), requires_grad, name)
 
 
-@_maker
+@maker
 def empty(
     *shape: Any,
     dtype: Any = None,
@@ -232,7 +233,7 @@ def empty(
     return zeros(*shape, dtype=dtype, requires_grad=requires_grad, name=name, device=device)
 
 
-@_maker
+@maker
 def full(
     shape: Any,
     fill_value: Any,
@@ -248,14 +249,19 @@ def full(
         >>> tc.full((2,), 7.0)
         tensor([7., 7.])
     """
-    _cpu(device)
-    lengths = _lengths(shape if isinstance(shape, tuple) else (shape,), "full")
+    check_device(device)
+    lengths = lengths_of(shape if isinstance(shape, tuple) else (shape,), "full")
     value = to_array(fill_value, dtype)
-    return _finish(np.full(lengths, value), requires_grad, name)
+    return finish(np.full(lengths, value), requires_grad, name)
 
 
-@_maker
-def zeros_like(x: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+@maker
+def zeros_like(
+    x: Any,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
     """Return zeros of a tensor's shape and dtype.
 
     Example:
@@ -263,13 +269,19 @@ def zeros_like(x: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor
         >>> tc.zeros_like(tc.tensor([1, 2]))
         tensor([0, 0])
     """
-    return _finish(
-        np.zeros(np.shape(x), _dtype_of(x) if dtype is None else dtype), requires_grad, None
+    check_device(device)
+    return finish(
+        np.zeros(np.shape(x), dtype_of(x) if dtype is None else dtype), requires_grad, None
     )
 
 
-@_maker
-def ones_like(x: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+@maker
+def ones_like(
+    x: Any,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
     """Return ones of a tensor's shape and dtype.
 
     Example:
@@ -277,13 +289,20 @@ def ones_like(x: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
         >>> tc.ones_like(tc.tensor([1, 2]))
         tensor([1, 1])
     """
-    return _finish(
-        np.ones(np.shape(x), _dtype_of(x) if dtype is None else dtype), requires_grad, None
+    check_device(device)
+    return finish(
+        np.ones(np.shape(x), dtype_of(x) if dtype is None else dtype), requires_grad, None
     )
 
 
-@_maker
-def full_like(x: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+@maker
+def full_like(
+    x: Any,
+    fill_value: Any,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
     """Return a tensor of another's shape and dtype, filled with one number.
 
     Example:
@@ -291,15 +310,21 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = 
         >>> tc.full_like(tc.tensor([1.0, 2.0]), 5)
         tensor([5., 5.])
     """
-    return _finish(
-        np.full(np.shape(x), fill_value, _dtype_of(x) if dtype is None else dtype),
+    check_device(device)
+    return finish(
+        np.full(np.shape(x), fill_value, dtype_of(x) if dtype is None else dtype),
         requires_grad,
         None,
     )
 
 
-@_maker
-def empty_like(x: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+@maker
+def empty_like(
+    x: Any,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
     """Return a tensor of another's shape and dtype, to be filled; it starts as zeros.
 
     Example:
@@ -307,14 +332,16 @@ def empty_like(x: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor
         >>> tc.empty_like(tc.tensor([1.0, 2.0])).shape
         (2,)
     """
+    check_device(device)
     return zeros_like(x, dtype, requires_grad)
 
 
-def _dtype_of(x: Any) -> Any:
+def dtype_of(x: Any) -> Any:
+    """Return the dtype of a tensor, an array, or what would become one."""
     return x.dtype if hasattr(x, "dtype") else to_array(x).dtype
 
 
-@_maker
+@maker
 def arange(
     start: Any,
     end: Any = None,
@@ -330,19 +357,24 @@ def arange(
         >>> tc.arange(2, 10, 3)
         tensor([2, 5, 8])
     """
-    _cpu(device)
+    check_device(device)
     if end is None:
         start, end = 0, start
     if step == 0:
         raise errors.ArgumentError("arange: step must not be 0.")
     if dtype is None and any(isinstance(v, float) for v in (start, end, step)):
         dtype = default_dtype()
-    return _finish(np.arange(start, end, step, dtype=dtype), requires_grad, None)
+    return finish(np.arange(start, end, step, dtype=dtype), requires_grad, None)
 
 
-@_maker
+@maker
 def linspace(
-    start: Any, end: Any, steps: int = 100, dtype: Any = None, requires_grad: bool = False
+    start: Any,
+    end: Any,
+    steps: int = 100,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
 ) -> Tensor:
     """Return `steps` evenly spaced numbers from start to end, both included.
 
@@ -351,15 +383,22 @@ def linspace(
         >>> tc.linspace(0, 1, 5)
         tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
-    return _finish(
-        np.linspace(float(start), float(end), steps, dtype=_kind(dtype, "linspace")),
+    check_device(device)
+    return finish(
+        np.linspace(float(start), float(end), steps, dtype=kind_of(dtype, "linspace")),
         requires_grad,
         None,
     )
 
 
-@_maker
-def eye(n: int, m: int | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+@maker
+def eye(
+    n: int,
+    m: int | None = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
     """Return a matrix with ones on the diagonal.
 
     Example:
@@ -368,10 +407,11 @@ def eye(n: int, m: int | None = None, dtype: Any = None, requires_grad: bool = F
         tensor([[1., 0.],
                 [0., 1.]])
     """
-    return _finish(np.eye(n, m, dtype=_kind(dtype, "eye")), requires_grad, None)
+    check_device(device)
+    return finish(np.eye(n, m, dtype=kind_of(dtype, "eye")), requires_grad, None)
 
 
-@_maker
+@maker
 def logspace(
     start: Any,
     end: Any,
@@ -379,6 +419,7 @@ def logspace(
     base: float = 10.0,
     dtype: Any = None,
     requires_grad: bool = False,
+    device: Any = None,
 ) -> Tensor:
     """Return `steps` numbers from baseˢᵗᵃʳᵗ to baseᵉⁿᵈ, whose exponents are evenly spaced.
 
@@ -387,11 +428,12 @@ def logspace(
         >>> tc.logspace(0, 2, 3)
         tensor([  1.,  10., 100.])
     """
+    check_device(device)
     powers = np.logspace(float(start), float(end), steps, base=base)
-    return _finish(powers.astype(_kind(dtype, "logspace")), requires_grad, None)
+    return finish(powers.astype(kind_of(dtype, "logspace")), requires_grad, None)
 
 
-@_maker
+@maker
 def tril_indices(row: int, col: int, offset: int = 0) -> Tensor:
     """Return the places of a lower triangle: the rows above, the columns below.
 
@@ -408,7 +450,7 @@ def tril_indices(row: int, col: int, offset: int = 0) -> Tensor:
     return wrap(np.stack(np.tril_indices(_side(row), offset, _side(col))))
 
 
-@_maker
+@maker
 def triu_indices(row: int, col: int, offset: int = 0) -> Tensor:
     """Return the places of an upper triangle: the rows above, the columns below.
 
@@ -426,7 +468,7 @@ def triu_indices(row: int, col: int, offset: int = 0) -> Tensor:
 
 
 def _side(n: Any) -> int:
-    return _lengths((n,), "tril_indices")[0]
+    return lengths_of((n,), "tril_indices")[0]
 
 
 # --- after another tensor -----------------------------------------------------------------------
@@ -473,123 +515,3 @@ attach(_new_zeros, "new_zeros", "new_empty")
 attach(_new_ones, "new_ones")
 attach(_new_full, "new_full")
 attach(_new_tensor, "new_tensor")
-
-
-# --- random -------------------------------------------------------------------------------------
-
-
-def _numpy_generator(generator: Generator | None) -> np.random.Generator:
-    if generator is None:
-        return default_generator.numpy
-    if not isinstance(generator, Generator):
-        raise errors.DtypeError(
-            f"random: generator is {type(generator).__name__}, expected a tc.Generator. Make one "
-            "with tc.Generator(seed), or leave it out and call tc.manual_seed(seed)."
-        )
-    return generator.numpy
-
-
-@_maker
-def rand(
-    *shape: Any,
-    generator: Generator | None = None,
-    dtype: Any = None,
-    requires_grad: bool = False,
-    device: Any = None,
-) -> Tensor:
-    """Draw from the uniform distribution on [0, 1).
-
-    Args:
-        shape: lengths of the axes.
-        generator: where to draw from; by default the one that `manual_seed` seeds.
-        dtype: a float dtype.
-        requires_grad: collect ``.grad`` here.
-        device: the CPU, if given.
-
-    Example:
-        >>> import tinygrad_course as tc
-        >>> _ = tc.manual_seed(0)
-        >>> bool((tc.rand(100) < 1).all())
-        True
-    """
-    _cpu(device)
-    draw = _numpy_generator(generator).random(_lengths(shape, "rand"))
-    return _finish(np.asarray(draw, _kind(dtype, "rand")), requires_grad, None)
-
-
-@_maker
-def randn(
-    *shape: Any,
-    generator: Generator | None = None,
-    dtype: Any = None,
-    requires_grad: bool = False,
-    device: Any = None,
-) -> Tensor:
-    """Draw from the standard normal distribution.
-
-    Example:
-        >>> import tinygrad_course as tc
-        >>> _ = tc.manual_seed(0)
-        >>> tc.randn(2, 3).shape
-        (2, 3)
-    """
-    _cpu(device)
-    draw = _numpy_generator(generator).standard_normal(_lengths(shape, "randn"))
-    return _finish(np.asarray(draw, _kind(dtype, "randn")), requires_grad, None)
-
-
-@_maker
-def randint(
-    low: int, high: Any = None, size: Any = (), generator: Generator | None = None
-) -> Tensor:
-    """Draw integers from low … high − 1 (0 … low − 1 with one bound).
-
-    Example:
-        >>> import tinygrad_course as tc
-        >>> _ = tc.manual_seed(0)
-        >>> bool((tc.randint(0, 10, (5,)) < 10).all())
-        True
-    """
-    if isinstance(high, (tuple, list)):  # randint(high, size)
-        low, high, size = 0, low, high
-    if high is None:
-        low, high = 0, low
-    if high <= low:
-        raise errors.ArgumentError(f"randint: high must be above low, got {low} and {high}.")
-    return wrap(np.asarray(_numpy_generator(generator).integers(low, high, tuple(size))))
-
-
-@_maker
-def randperm(n: int, generator: Generator | None = None) -> Tensor:
-    """Return the numbers 0 … n − 1 in random order.
-
-    Example:
-        >>> import tinygrad_course as tc
-        >>> sorted(tc.randperm(4).tolist())
-        [0, 1, 2, 3]
-    """
-    return wrap(_numpy_generator(generator).permutation(n))
-
-
-@_maker
-def rand_like(x: Any, generator: Generator | None = None) -> Tensor:
-    """Draw uniformly, in a tensor's shape and dtype.
-
-    Example:
-        >>> import tinygrad_course as tc
-        >>> tc.rand_like(tc.zeros(2, 3)).shape
-        (2, 3)
-    """
-    return rand(np.shape(x), generator=generator, dtype=_dtype_of(x))
-
-
-@_maker
-def randn_like(x: Any, generator: Generator | None = None) -> Tensor:
-    """Draw from the standard normal distribution, in a tensor's shape and dtype.
-
-    Example:
-        >>> import tinygrad_course as tc
-        >>> tc.randn_like(tc.zeros(2, 3)).shape
-        (2, 3)
-    """
-    return randn(np.shape(x), generator=generator, dtype=_dtype_of(x))

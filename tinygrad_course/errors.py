@@ -104,6 +104,16 @@ class ModuleError(TinygradCourseError, AttributeError, KeyError):
         return str(self.args[0]) if self.args else ""
 
 
+class MissingNameError(TinygradCourseError, AttributeError):
+    """A name that is not here: misspelt, or of PyTorch and left out; then the cure is said."""
+
+    def __init__(self, *args: Any, name: str | None = None, obj: Any = None) -> None:
+        """Keep the name and where it was looked for, from which Python suggests similar ones."""
+        super().__init__(*args)
+        self.name = name
+        self.obj = obj
+
+
 class MissingDependencyError(TinygradCourseError, ImportError):
     """An optional package is needed for this feature and is not installed."""
 

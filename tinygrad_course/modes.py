@@ -71,17 +71,32 @@ class enable_grad(_Mode):
         return current | RECORD_GRAD
 
 
-class set_grad_enabled(_Mode):
-    """Record, or record nothing, by a flag; called alone, it holds from then on, as in PyTorch.
+class inference_mode(no_grad):
+    """Record nothing, as `no_grad` does: PyTorch's name for evaluation.
+
+    Args:
+        mode: False records as before.
 
     Example:
         >>> import tinygrad_course as tc
-        >>> with tc.set_grad_enabled(False):
-        ...     tc.is_grad_enabled()
-        False
-        >>> tc.is_grad_enabled()
-        True
+        >>> w = tc.tensor(2.0, requires_grad=True)
+        >>> @tc.inference_mode()
+        ... def predict(x):
+        ...     return w * x
+        >>> predict(3.0)
+        tensor(6.)
     """
+
+    def __init__(self, mode: bool = True) -> None:
+        super().__init__()
+        self._on = bool(mode)
+
+    def _mode(self, current: int) -> int:
+        return super()._mode(current) if self._on else current
+
+
+class _Switch(_Mode):
+    """A mode that holds from when it is made: called alone, from then on, as in PyTorch."""
 
     def __init__(self, mode: bool) -> None:
         super().__init__()
@@ -100,6 +115,19 @@ class set_grad_enabled(_Mode):
         recording.reset(self._tokens.pop())
         self._entered = True
         return super().__call__(function)
+
+
+class set_grad_enabled(_Switch):
+    """Record, or record nothing, by a flag; called alone, it holds from then on, as in PyTorch.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> with tc.set_grad_enabled(False):
+        ...     tc.is_grad_enabled()
+        False
+        >>> tc.is_grad_enabled()
+        True
+    """
 
     def _mode(self, current: int) -> int:
         return current | RECORD_GRAD if self._flag else current & ~RECORD_GRAD
@@ -132,6 +160,19 @@ class detect_anomaly(_Mode):
 
     def _mode(self, current: int) -> int:
         return current | ANOMALY
+
+
+class set_detect_anomaly(_Switch):
+    """Switch `detect_anomaly` on or off; called alone, it holds from then on.
+
+    Example:
+        >>> from tinygrad_course import autograd
+        >>> with autograd.set_detect_anomaly(True):
+        ...     pass
+    """
+
+    def _mode(self, current: int) -> int:
+        return current | ANOMALY if self._flag else current & ~ANOMALY
 
 
 def is_grad_enabled() -> bool:

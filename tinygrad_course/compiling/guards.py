@@ -389,7 +389,7 @@ class Guards:
                 parts = [(name, own.get(name)) for name in module._members]
                 plain = _settings(module)
                 hooks = own.get("_hooks")
-                count = 0 if hooks is None else len(hooks[0]) + len(hooks[1])
+                count = 0 if hooks is None else sum(map(len, hooks))
                 self.hooked = self.hooked or count > 0
                 found.append((module, parts, plain, count))
         return found

@@ -11,6 +11,7 @@ layer it belongs to.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Self
 
@@ -22,6 +23,7 @@ from ..journal import active
 from ..node import module_changes, scope
 from ..tensor import Tensor
 from .describe import describe
+from .hooks import call_between_gates
 from .numbering import number, structure
 from .parameter import Parameter
 from .state import IncompatibleKeys, load
@@ -72,8 +74,8 @@ class Module:
     # Name -> kind of every registered part; the parts themselves are ordinary attributes, so that
     # reading `self.weight` in forward costs no more than any attribute.
     _members: dict[str, str]
-    # Functions to call before and after forward; None until there is one.
-    _hooks: tuple[dict[int, Callable[..., Any]], dict[int, Callable[..., Any]]] | None
+    # Functions to call before forward, after it, and in a backward pass; None until there is one.
+    _hooks: tuple[dict[int, Callable[..., Any]], ...] | None
     # The value of `structure` at which this module was numbered.
     _structure: int
     # The number l of a layer; 0 before the first call.
@@ -110,12 +112,16 @@ class Module:
             scope.reset(token)
 
     def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        pre_hooks, hooks = self._start_hooks()
+        pre_hooks, hooks, backward_hooks = self._start_hooks()
         for before in list(pre_hooks.values()):
             changed = before(self, args)
             if changed is not None:
                 args = changed if isinstance(changed, tuple) else (changed,)
-        result = self.forward(*args, **kwargs)
+        run = functools.partial(self.forward, **kwargs)
+        if backward_hooks:
+            result = call_between_gates(self, backward_hooks, args, run)
+        else:
+            result = run(*args)
         for after in list(hooks.values()):
             changed = after(self, args, result)
             if changed is not None:
@@ -143,10 +149,17 @@ class Module:
         """Call ``hook(module, args)`` before each forward; it may return other arguments."""
         return HookHandle(self._start_hooks()[0], hook)
 
-    def _start_hooks(self) -> tuple[dict[int, Callable[..., Any]], dict[int, Callable[..., Any]]]:
+    def register_full_backward_hook(self, hook: Callable[[Any, Any, Any], Any]) -> HookHandle:
+        """Call ``hook(module, grad_input, grad_output)`` in each backward pass through the module.
+
+        Both are tuples of gradients; what the hook returns replaces those of the inputs.
+        """
+        return HookHandle(self._start_hooks()[2], hook)
+
+    def _start_hooks(self) -> tuple[dict[int, Callable[..., Any]], ...]:
         module_changes[0] += 1
         if self._hooks is None:
-            self._hooks = ({}, {})
+            self._hooks = ({}, {}, {})
         return self._hooks
 
     # --- registering parts ------------------------------------------------------------------
@@ -508,6 +521,11 @@ class Module:
 
     def cpu(self) -> Self:
         """Return the module: it is on the CPU."""
+        return self
+
+    def cuda(self, device: Any = None) -> Self:
+        """Refuse: there is no graphics card here."""
+        Tensor(0.0).cuda()
         return self
 
     # --- state ------------------------------------------------------------------------------

@@ -96,7 +96,8 @@ def op(
         public: export it and make it a method; otherwise it only serves derivative rules.
         inplace: an elementwise operation gets an in-place method too, such as ``exp_``.
         also: further names, as a function and as a method.
-        keywords: further names of arguments, such as PyTorch's ``exponent``.
+        keywords: further names of arguments, such as PyTorch's ``exponent``; ``"*b"`` is the name
+            of a factor that multiplies the operand b first, such as ``alpha`` in ``add``.
         derivatives: ``dx=rule`` for each input ``x`` that has a derivative.
     """
 
@@ -330,6 +331,9 @@ def _arrange(
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Sort the arguments of a call into operands and a full dictionary of parameters."""
     count = len(args) if made.variadic else len(made.inputs)
+    factors = {k: kwargs[k] for k in kwargs if keywords.get(k, "").startswith("*")}
+    if factors:
+        kwargs = {k: value for k, value in kwargs.items() if k not in factors}
     kwargs = _rename(kwargs, names, keywords) if kwargs else kwargs
     params = dict(made.defaults)
     extra = args[count:]
@@ -346,6 +350,10 @@ def _arrange(
             if name not in kwargs:
                 raise errors.DtypeError(f"{made.name}: the operand {name!r} is missing.")
             operands.append(kwargs[name])
+    for key, factor in factors.items():
+        place = made.inputs.index(keywords[key][1:])
+        value = operands[place]
+        operands[place] = (value if type(value) in PYTHON_NUMBERS else as_tensor(value)) * factor
     for name, value in kwargs.items():
         if name in params:
             params[name] = value

@@ -34,6 +34,7 @@ _LN10 = math.log(10.0)
     latex="{a} + {b}",
     numpy="{a} + {b}",
     precedence=SUM,
+    keywords={"alpha": "*b"},
     da=lambda g: g,
     db=lambda g: g,
 )
@@ -56,6 +57,7 @@ def add(a: Any, b: Any) -> Any:
     latex="{a} - {b}",
     numpy="{a} - {b}",
     precedence=SUM,
+    keywords={"alpha": "*b"},
     also=("subtract",),
     da=lambda g: g,
     db=lambda g: -g,
