@@ -85,6 +85,17 @@ def steps(sizes: list[int], m: int, names: list[str], seconds: float) -> Any:
     return {"times": times, "losses": losses, "cores": cores, "failed": failed}
 
 
+def images(case: int, names: list[str], seconds: float) -> Any:
+    """Time one step of a convolutional network, after checking that the losses agree."""
+    from .images import BUILDERS, CASES, available, problem
+    from .measure import agreement, interleave
+
+    data = problem(CASES[case])
+    found = available(names)
+    made, failed = built({n: functools.partial(BUILDERS[n].build, *data) for n in found})
+    return {"losses": agreement(made), "times": interleave(made, seconds), "failed": failed}
+
+
 def first(sizes: list[int], m: int, name: str) -> Any:
     """Measure one library alone: its import, its first step, the memory for steps."""
     from .measure import Memory
@@ -251,7 +262,7 @@ def imports() -> Any:
 
 TASKS: dict[str, Callable[..., Any]] = {
     task.__name__: task
-    for task in (steps, blocks, first, elementwise, coffee, chains, derivation, imports)
+    for task in (steps, blocks, images, first, elementwise, coffee, chains, derivation, imports)
 }
 
 

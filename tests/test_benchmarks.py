@@ -12,7 +12,7 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks import coffee, elementwise, measure, report, runner, steps, worker
+from benchmarks import coffee, elementwise, images, measure, report, runner, steps, worker
 
 OWN = ["by hand", "tinygrad_course", "compiled numpy", "compiled numba"]
 HERE = [name for name in OWN if not steps.missing(name)]
@@ -24,6 +24,16 @@ def test_the_steps_of_the_libraries_are_the_same(sizes, m):
     made = {name: steps.LIBRARIES[name].build(*data) for name in HERE}
     losses = measure.agreement(made, count=5, tolerance=1e-5)
     assert losses["by hand"][4] < losses["by hand"][0]
+
+
+def test_the_steps_of_a_convolutional_network_are_the_same():
+    case = images.Case(4, 2, 10, (3, 5))
+    data = images.problem(case)
+    made = {n: images.BUILDERS[n].build(*data) for n in images.available(OWN)}
+    losses = measure.agreement(made, count=5, tolerance=1e-5)
+    assert losses["by hand"][4] < losses["by hand"][0]
+    # 8·8·3·18 twice; 2·2·5·27 and 10·5 three times, for each of 4 examples
+    assert case.work == 4 * (2 * 3456 + 3 * (540 + 50))
 
 
 def cost(X, Y, W, b):

@@ -332,6 +332,11 @@ class NumpyProgram:
 
     # --- running ----------------------------------------------------------------------------
 
+    def _pattern(self, i: int) -> Any:
+        """Return a node that has no memory yet, of which a view needs the shape alone."""
+        node = self.graph[i]
+        return np.broadcast_to(np.empty((), node.dtype), node.shape)
+
     def bind(self, states: dict[int, Any]) -> Any:
         """Return the function, working on these arrays of the states."""
         space = dict(self.bound)
@@ -342,7 +347,7 @@ class NumpyProgram:
         for i in self._views:
             node = self.graph[i]
             assert node.op is not None
-            inputs = [values.get(j, self.graph[j].value) for j in node.inputs]
+            inputs = [values[j] if j in values else self._pattern(j) for j in node.inputs]
             values[i] = node.op.forward(*inputs, **node.params)
         for i, name in self.names.items():
             if i in values:

@@ -18,8 +18,16 @@ LINEAR: dict[str, tuple[int, ...]] = {
     "mul": (0, 1),
     "div": (0,),
     "neg": (0,),
-    **dict.fromkeys("sum matrix_transpose insert_axes remove_axes reshape_to".split(), (0,)),
+    **dict.fromkeys(("conv", "conv_transpose", "conv_kernel"), (0, 1)),
+    **dict.fromkeys(
+        (
+            "sum matrix_transpose insert_axes remove_axes reshape_to reshape_like pool_place "
+            "pool_pick pool_sum pool_spread unfold_windows fold_windows resize resize_back"
+        ).split(),
+        (0,),
+    ),
 }
+PRODUCTS = ("matrix_product", "conv", "conv_transpose", "conv_kernel")
 
 
 def scale_early(graph: Graph) -> Graph:
@@ -44,7 +52,7 @@ def _factors(graph: Graph) -> dict[int, int]:
         if len(numbers) != 1 or graph[numbers[0]].dtype != node.dtype:
             continue
         core = graph[_other(node, numbers[0])]
-        linear = core.op is not None and core.op.name in ("matrix_product", "sum")
+        linear = core.op is not None and core.op.name in (*PRODUCTS, "sum")
         if linear and uses[core.index] == 1 and core.index not in kept:
             found.setdefault(numbers[0], []).append(node.index)
     return {node: s for s, nodes in found.items() if len(nodes) > 1 for node in nodes}
@@ -70,7 +78,7 @@ class _Scaler:
         for node in graph:
             if node.op is not None and node.is_backward:
                 below = any(self.through[i] for i in node.inputs)
-                self.through[node.index] = below or node.op.name == "matrix_product"
+                self.through[node.index] = below or node.op.name in PRODUCTS
 
     def graph(self) -> Graph:
         """Return the copy, without what nothing needs any more."""
