@@ -57,6 +57,18 @@ def network() -> viz.Drawing:
     return viz.draw_network([64, 25, 15, 1], activations=["sigmoid", "sigmoid", "sigmoid"])
 
 
+def convolutional_network() -> viz.Drawing:
+    """Two convolutions with pooling, and a dense layer."""
+    generator = tc.Generator(0)
+    return viz.draw_network(
+        nn.Sequential(
+            *(nn.Conv2d(1, 4, 3, padding=1, generator=generator), nn.ReLU(), nn.MaxPool2d(2)),
+            *(nn.Conv2d(4, 6, 3, generator=generator), nn.ReLU(), nn.MaxPool2d(2)),
+            *(nn.Flatten(), nn.Linear(6, 3, generator=generator)),
+        )
+    )
+
+
 def compiled_step() -> viz.Drawing:
     """What a compiled step of a 2-3-1 network runs, in NumPy."""
     generator = tc.Generator(0)
@@ -83,6 +95,7 @@ DRAWINGS = {
     "training_step": training_step,
     "layers": layers,
     "network": network,
+    "convolutional_network": convolutional_network,
     "compiled_step": compiled_step,
 }
 
