@@ -612,4 +612,7 @@ def test_gradients_of_many_slices_add_up() -> None:
     start = tc.ones(3, 2)
     tc.autograd.backward([z, z[0] + z[0]], [start, tc.ones(2)])
     assert start.tolist() == [[1.0, 1.0]] * 3
+    number = tc.tensor(2.0, requires_grad=True)
+    (number[None] * 3 + number[None, None] + number[...]).sum().backward()
+    assert number.grad is not None and number.grad.item() == 5.0
     assert x.grad.tolist() == [[9.0, 12.0], [5.0, 8.0], [3.0, 5.0]]

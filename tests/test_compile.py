@@ -10,6 +10,7 @@ import pytest
 from attention_layers import ATTENTION_LAYERS
 from hypothesis import given, settings
 from image_layers import IMAGE_LAYERS
+from recurrent_layers import RECURRENT_LAYERS
 from test_random_graphs import LEAVES, build, graphs
 
 import tinygrad_course as tc
@@ -78,6 +79,7 @@ LAYERS: dict[str, Callable[[], nn.Module]] = {
     },
     **ATTENTION_LAYERS,
     **IMAGE_LAYERS,
+    **RECURRENT_LAYERS,
 }
 LOSSES = {
     "BCELoss": "probability",
@@ -163,6 +165,7 @@ def test_every_layer_and_loss_is_tried() -> None:
     kinds = {n for n in nn.__all__ if isinstance(getattr(nn, n), type)}
     kinds = {n for n in kinds if issubclass(getattr(nn, n), nn.Module)}
     holders = {"Activation", "Module", "ModuleDict", "ModuleList", "ParameterList", "Sequential"}
+    holders |= {"RNNBase"}
     # In nn/test_losses_golden.py.
     there = {n for n in kinds if issubclass(getattr(nn, n), nn.loss.Loss)}
     assert kinds - tried - holders - there == {"Normalization", "Step"}

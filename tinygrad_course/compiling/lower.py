@@ -17,7 +17,9 @@ from ..derivation.rules import RULES
 from ..graph import Graph
 from ..op import Op, find
 from ..ops.activation import SELU_ALPHA, SELU_SCALE
+from .join import JOIN
 from .scale import live, scale_early
+from .together import together
 
 Lowering = Callable[[Rewriter, tuple[int, ...], dict[str, Any]], int | None]
 
@@ -102,6 +104,7 @@ def lower(graph: Graph, for_loops: bool = False) -> Graph:
         graph: simplified.
         for_loops: sums stay sums, which a loop adds up beside what it computes.
     """
+    graph = together(graph)
     rules = {name: RULES[name] for name in _KEPT if name in RULES}
     r = _Lowerer(rules, exact_dtypes=True)
     r.for_loops = for_loops
@@ -134,6 +137,19 @@ def lower(graph: Graph, for_loops: bool = False) -> Graph:
 def _affine(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int:
     a, b, c = x
     return r.make("add", r.make("matrix_product", a, b), c)  # type: ignore[no-any-return]
+
+
+@lowering("join")
+def _join(r: Any, x: tuple[int, ...], p: dict[str, Any]) -> int | None:
+    """Along the first axis, arrays are joined as they lie in memory."""
+    nodes = [r.nodes[i] for i in x]
+    axis = p["axis"] % max(len(nodes[0].shape), 1)
+    same = all(n.dtype == nodes[0].dtype for n in nodes)
+    if r.for_loops or not same or any(n != 1 for n in nodes[0].shape[:axis]):
+        return None
+    shape = list(nodes[0].shape)
+    shape[axis] = sum(n.shape[axis] for n in nodes)
+    return r.make("reshape_to", r.emit(JOIN, x, {}), shape=tuple(shape))  # type: ignore[no-any-return]
 
 
 @lowering("count")
