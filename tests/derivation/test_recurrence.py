@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from op_samples import floats
 
@@ -112,3 +113,25 @@ def test_sums(terms: str, expected: str) -> None:
 
     (row,) = folded([Row(None, f"y = {terms}", ("y", ""), "", "", section="forward")])
     assert row.text == f"y = {expected}"
+
+
+@pytest.mark.parametrize(
+    ("layer", "forward", "backward"),
+    [
+        ("RNN", ["h⟨t⟩ = tanh(z⟨t⟩)"], []),
+        (
+            "LSTM",
+            ["c⟨t⟩ = f⟨t⟩ * c⟨t-1⟩ + i⟨t⟩ * g⟨t⟩", "h⟨t⟩ = o⟨t⟩ * a⟨t⟩", "i⟨t⟩ = σ(z_i⟨t⟩)"],
+            ["dc⟨t⟩ = dc⟨t+1⟩ * f⟨t+1⟩ + dh⟨t⟩ * o⟨t⟩ * (1 - a⟨t⟩²)"],
+        ),
+        ("GRU", ["h⟨t⟩ = n⟨t⟩ + z⟨t⟩ * v⟨t⟩", "v⟨t⟩ = h⟨t-1⟩ - n⟨t⟩"], ["dv⟨t⟩ = dh⟨t⟩ * z⟨t⟩"]),
+    ],
+)
+def test_recurrent_layers(layer: str, forward: list[str], backward: list[str]) -> None:
+    """The equations of Hochreiter & Schmidhuber (1997) and Cho et al. (2014), once for all times."""
+    made = getattr(tc.nn, layer)(3, 4)
+    y, _ = made(tc.tensor(floats(8, 5, 3).astype(np.float32), name="X"))
+    sheet = tc.equations((y[-1] ** 2).mean(), verify=True)
+    assert set(forward) <= set(sheet.forward) and set(backward) <= set(sheet.backward)
+    assert "Σ(t=1…8) h⟨t-1⟩ᵀ" in str(sheet)
+    assert len(sheet.forward + sheet.backward) < 45

@@ -15,11 +15,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .equations import Row
 
-# What carries a time: ⟨3⟩ in a name, and the place [:, 2] or [2, ...] along the axis of times.
-_MARKS = re.compile(
-    r"(?P<open>⟨|\\langle )(?P<time>\d+)(?P<close>⟩|\\rangle)"
-    r"|(?P<before>\[(?::|\{:\}), )(?P<second>\d+)(?=[\],])"
-    r"|(?P<bracket>\[)(?P<first>\d+)(?=, (?:\.\.\.|\\ldots)\])"
+# What carries a time: ⟨3⟩ in a name; the place [:, 2] or [2, ...] along the axis of times; and the
+# rows [10:15, :] where the times lie one below the other. In LaTeX one place alone is [2], and the
+# number of a layer stands in an exponent.
+_TEXT = re.compile(
+    r"(?P<open>⟨)(?P<time>\d+)(?P<close>⟩)"
+    r"|(?P<before>\[:, |\[(?=\d+, \.\.\.\]))(?P<place>\d+)(?=[\],])"
+    r"|\[(?P<first>\d+):(?P<last>\d+)(?=, :\])"
+)
+_LATEX = re.compile(
+    r"(?P<open>\\langle )(?P<time>\d+)(?P<close>\\rangle)"
+    r"|(?P<before>\[\{:\}, |(?<!\{)\[(?=\d+\]))(?P<place>\d+)(?=[\],])"
+    r"|\[(?P<first>\d+)\{:\}(?P<last>\d+)(?=, \{:\}\])"
 )
 # Two equations may be alike by chance.
 LEAST = 3
@@ -36,8 +43,9 @@ def folded(rows: Sequence[Row]) -> list[Row]:
     for place, row in enumerate(rows):
         time = _time(row.text.partition(" = ")[0])
         if time is not None:
-            parts = (row.text, *row.latex, row.shape)
-            groups.setdefault(tuple(_relative(p, time) for p in parts), []).append((place, time))
+            latex = tuple(_relative(part, time, True) for part in row.latex)
+            key = (_relative(row.text, time), *latex, row.shape)
+            groups.setdefault(key, []).append((place, time))
     made: dict[int, Row | None] = dict(enumerate(rows))
     for (text, left, right, _), found in groups.items():
         times = [time for _, time in found]
@@ -51,24 +59,32 @@ def folded(rows: Sequence[Row]) -> list[Row]:
     return [row for row in made.values() if row is not None]
 
 
-def _time(text: str) -> int | None:
-    """Return the latest time in a text, of its names if they have one."""
-    marks = [int(m["time"]) for m in _MARKS.finditer(text) if m["time"]]
-    return max(marks) if marks else None
+def _time(text: str, latex: bool = False) -> int | None:
+    """Return the latest time among the names in a text."""
+    marks = (_LATEX if latex else _TEXT).finditer(text)
+    return max((int(m["time"]) for m in marks if m["time"]), default=None)
 
 
-def _relative(text: str, time: int) -> str:
+def _relative(text: str, time: int, latex: bool = False) -> str:
     """Write a text with t in place of a time, and t - 1 in place of the one before."""
+    colon = "{:}" if latex else ":"
+
+    def later(number: int) -> str:
+        return f"t{number - time:+d}" if number != time else "t"
 
     def letter(match: re.Match[str]) -> str:
-        number = match["time"] or match["second"] or match["first"]
-        away = int(number) - time
-        t = f"t{away:+d}" if away else "t"
         if match["time"]:
-            return f"{match['open']}{t}{match['close']}"
-        return f"{match['before'] or match['bracket']}{t}"
+            return f"{match['open']}{later(int(match['time']))}{match['close']}"
+        if match["place"]:
+            return f"{match['before']}{later(int(match['place']))}"
+        first, last = int(match["first"]), int(match["last"])
+        count = last - first
+        if count < 1 or first % count:
+            return match[0]
+        start, end = later(first // count), later(last // count)
+        return f"[{count} ({start}){colon}{count} {end if end == 't' else f'({end})'}"
 
-    return _MARKS.sub(letter, text)
+    return (_LATEX if latex else _TEXT).sub(letter, text)
 
 
 def _in_order(times: Sequence[int]) -> bool:
@@ -96,7 +112,8 @@ def _with_sums(row: Row) -> Row:
 
 def _summed(text: str, latex: bool) -> str:
     """Write the sums in an expression, and in what it holds in brackets, with Σ."""
-    if len(_MARKS.findall(text)) < LEAST or " + " not in text:
+    marks = _LATEX if latex else _TEXT
+    if len(marks.findall(text)) < LEAST or " + " not in text:
         return text
     pieces, start, depth = [], 0, 0
     opened = 0
@@ -132,16 +149,16 @@ def _joined(terms: list[str], latex: bool) -> str:
     """Write terms that are the same but for the time as one, after the others."""
     groups: dict[str, list[int]] = {}
     for term in terms:
-        time = _time(term)
+        time = _time(term, latex)
         if time is not None:
-            groups.setdefault(_relative(term, time), []).append(time)
+            groups.setdefault(_relative(term, time, latex), []).append(time)
     sums = {
         term: times for term, times in groups.items() if len(times) >= LEAST and _in_order(times)
     }
     written = []
     for term in terms:
-        time = _time(term)
-        if time is None or _relative(term, time) not in sums:
+        time = _time(term, latex)
+        if time is None or _relative(term, time, latex) not in sums:
             written.append(term)
     for term, times in sums.items():
         low, high = min(times), max(times)

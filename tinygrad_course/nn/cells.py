@@ -33,56 +33,59 @@ _SIGMOID, _TANH, _RELU = sigmoid.op, tanh.op, relu.op
 def _named(op: Any, inputs: tuple[Any, ...], name: str, params: Any = None) -> Any:
     """Record an operation, and give its result a name."""
     y = apply(op, inputs, params) if params else apply(op, inputs)
-    if y._node is not None:
+    if y._node is not None and name:
         y._node.name = name
     return y
 
 
-def _gate(z: Any, k: int, hidden: int) -> Any:
+def _gate(z: Any, k: int, hidden: int, name: str) -> Any:
     """Return the sums of gate k."""
     index = (slice(None), slice(k * hidden, (k + 1) * hidden))
-    return apply(select, (z,), {"index": index})
+    return _named(select, (z,), name, {"index": index})
 
 
-def _sums(p: Any, h: Any, w: Any, b: Any) -> Any:
+def _sums(p: Any, h: Any, w: Any, b: Any, at: str) -> Any:
     """Return p + h w + b."""
-    z = apply(_AFFINE, (h, w, p))
-    return z if b is None else apply(_ADD, (z, b))
+    if b is None:
+        return _named(_AFFINE, (h, w, p), "z" + at)
+    return _named(_ADD, (apply(_AFFINE, (h, w, p)), b), "z" + at)
 
 
 def _tanh_step(p: Any, state: State, w: Any, b: Any, at: str) -> State:
-    """h[t] = tanh(p + W_hh h[t−1])."""
-    return (_named(_TANH, (_sums(p, state[0], w, b),), "h" + at),)
+    """h⟨t⟩ = tanh(p + W_hh h⟨t−1⟩)."""
+    return (_named(_TANH, (_sums(p, state[0], w, b, at),), "h" + at),)
 
 
 def _relu_step(p: Any, state: State, w: Any, b: Any, at: str) -> State:
-    """h[t] = max(0, p + W_hh h[t−1])."""
-    return (_named(_RELU, (_sums(p, state[0], w, b),), "h" + at),)
+    """h⟨t⟩ = max(0, p + W_hh h⟨t−1⟩)."""
+    return (_named(_RELU, (_sums(p, state[0], w, b, at),), "h" + at),)
 
 
 def _lstm_step(p: Any, state: State, w: Any, b: Any, at: str) -> State:
-    """The gates i, f, g, o, then c[t] = f c[t−1] + i g and h[t] = o tanh(c[t])."""
+    """The gates i, f, g, o, then c⟨t⟩ = f c⟨t−1⟩ + i g and h⟨t⟩ = o tanh(c⟨t⟩)."""
     h, c = state
     n = h._data.shape[1]
-    z = _sums(p, h, w, b)
-    i = _named(_SIGMOID, (_gate(z, 0, n),), "i" + at)
-    f = _named(_SIGMOID, (_gate(z, 1, n),), "f" + at)
-    g = _named(_TANH, (_gate(z, 2, n),), "g" + at)
-    o = _named(_SIGMOID, (_gate(z, 3, n),), "o" + at)
+    z = _sums(p, h, w, b, at)
+    i = _named(_SIGMOID, (_gate(z, 0, n, "z_i" + at),), "i" + at)
+    f = _named(_SIGMOID, (_gate(z, 1, n, "z_f" + at),), "f" + at)
+    g = _named(_TANH, (_gate(z, 2, n, "z_g" + at),), "g" + at)
+    o = _named(_SIGMOID, (_gate(z, 3, n, "z_o" + at),), "o" + at)
     c = _named(_ADD, (apply(_MUL, (f, c)), apply(_MUL, (i, g))), "c" + at)
-    return _named(_MUL, (o, apply(_TANH, (c,))), "h" + at), c
+    return _named(_MUL, (o, _named(_TANH, (c,), "a" + at)), "h" + at), c
 
 
 def _gru_step(p: Any, state: State, w: Any, b: Any, at: str) -> State:
-    """The gates r and z, the candidate n, then h[t] = n + z (h[t−1] − n)."""
+    """The gates r and z, the candidate n, then h⟨t⟩ = n + z (h⟨t−1⟩ − n)."""
     (h,) = state
     k = h._data.shape[1]
-    u = apply(_PRODUCT, (h, w)) if b is None else apply(_AFFINE, (h, w, b))
-    r = _named(_SIGMOID, (apply(_ADD, (_gate(p, 0, k), _gate(u, 0, k))),), "r" + at)
-    z = _named(_SIGMOID, (apply(_ADD, (_gate(p, 1, k), _gate(u, 1, k))),), "z" + at)
-    inner = apply(_MUL, (r, _gate(u, 2, k)))
-    n = _named(_TANH, (apply(_ADD, (_gate(p, 2, k), inner)),), "n" + at)
-    carried = apply(_MUL, (z, apply(_SUB, (h, n))))
+    sums: tuple[Any, Any] = (_PRODUCT, (h, w)) if b is None else (_AFFINE, (h, w, b))
+    u = _named(sums[0], sums[1], "u" + at)
+    parts = [(_gate(p, g, k, ""), _gate(u, g, k, f"u_{'rzn'[g]}" + at)) for g in range(3)]
+    r = _named(_SIGMOID, (_named(_ADD, parts[0], "z_r" + at),), "r" + at)
+    z = _named(_SIGMOID, (_named(_ADD, parts[1], "z_z" + at),), "z" + at)
+    inner = apply(_MUL, (r, parts[2][1]))
+    n = _named(_TANH, (_named(_ADD, (parts[2][0], inner), "z_n" + at),), "n" + at)
+    carried = apply(_MUL, (z, _named(_SUB, (h, n), "v" + at)))
     return (_named(_ADD, (n, carried), "h" + at),)
 
 
@@ -100,7 +103,7 @@ class Step(NamedTuple):
 
     def zeros(self, p: Any, at: str) -> State:
         """Return the state before the first step, where none is given."""
-        part = _gate(p, 0, p._data.shape[1] // self.gates) if self.gates > 1 else p
+        part = _gate(p, 0, p._data.shape[1] // self.gates, "") if self.gates > 1 else p
         names = ("h", "c")[: self.states]
         return tuple(_named(zeros_like.op, (part,), name + at, {"dtype": None}) for name in names)
 
@@ -175,8 +178,8 @@ class _Cell(Module):
             b_ih, b_hh = b_ih + b_hh, None  # type: ignore[assignment]
         w: Any = self.weight_ih.mT
         p = apply(_PRODUCT, (x, w)) if b_ih is None else apply(_AFFINE, (x, w, b_ih))
-        state = step.zeros(p, "[0]") if hx is None else self._given(hx, x.shape[0], single)
-        made = step.compute(p, state, self.weight_hh.mT, b_hh, "[1]")
+        state = step.zeros(p, "⟨0⟩") if hx is None else self._given(hx, x.shape[0], single)
+        made = step.compute(p, state, self.weight_hh.mT, b_hh, "⟨1⟩")
         if single:
             made = tuple(s.squeeze(0) for s in made)
         return made if step.states == 2 else made[0]

@@ -195,18 +195,19 @@ class RNNBase(Module):
             b_ih, b_hh = b_ih + b_hh, None
         p = apply(_PRODUCT, (x, w)) if b_ih is None else apply(_AFFINE, (x, w, b_ih))
         even = sizes[-1] == sizes[0]
-        parts = self._cut(p, sizes, even)
-        label = ("" if self.num_layers == 1 else f"_l{layer}") + ("_reverse" if back else "")
+        number = "" if self.num_layers == 1 else f"[{layer + 1}]"
+        label = ("_reverse" if back else "") + number
+        parts = self._cut(p, sizes, even, label)
         first = state
         if state[0] is None:
-            first = step.zeros(parts[0], f"{label}[{len(sizes) + 1 if back else 0}]")
+            first = step.zeros(parts[0], f"{label}⟨{len(sizes) + 1 if back else 0}⟩")
         state = first if even or not back else tuple(s[: sizes[-1]] for s in first)
         results: list[Any] = [None] * len(sizes)
         ended: list[State] = []
         for t in reversed(range(len(sizes))) if back else range(len(sizes)):
             if not even:
                 state = self._fit(state, first, sizes[t], back, ended)
-            state = step.compute(parts[t], state, w_hh, b_hh, f"{label}[{t + 1}]")
+            state = step.compute(parts[t], state, w_hh, b_hh, f"{label}⟨{t + 1}⟩")
             results[t] = state[0]
         if ended:
             ended.append(state)
@@ -214,12 +215,18 @@ class RNNBase(Module):
         y = results[0] if len(results) == 1 else apply(_JOIN, tuple(results), {"axis": 0})
         return y, state
 
-    def _cut(self, p: Any, sizes: list[int], even: bool) -> list[Any]:
+    def _cut(self, p: Any, sizes: list[int], even: bool, label: str) -> list[Any]:
         """Return the rows of each step."""
         steps = len(sizes)
         if even:
             p = reshape(p, (steps, -1, p.shape[1]))
-            return [p[t] for t in range(steps)]
+            if p._node is not None:
+                p._node.name = "U" + label
+            parts = [p[t] for t in range(steps)]
+            for t, part in enumerate(parts, start=1):
+                if part._node is not None:
+                    part._node.name = f"U{label}⟨{t}⟩"
+            return parts
         starts = np.cumsum([0, *sizes]).tolist()
         return [p[a:b] for a, b in zip(starts, starts[1:], strict=False)]
 
