@@ -128,7 +128,7 @@ def test_sums(terms: str, expected: str) -> None:
     ],
 )
 def test_recurrent_layers(layer: str, forward: list[str], backward: list[str]) -> None:
-    """As Hochreiter and Schmidhuber (1997) and Cho et al. (2014) write them, for all times at once."""
+    """As Hochreiter and Schmidhuber (1997) and Cho et al. (2014) write them, once for all t."""
     made = getattr(tc.nn, layer)(3, 4)
     y, _ = made(tc.tensor(floats(8, 5, 3).astype(np.float32), name="X"))
     sheet = tc.equations((y[-1] ** 2).mean(), verify=True)
