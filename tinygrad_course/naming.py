@@ -156,8 +156,15 @@ class _Namer:
         for user, position in users:
             consumer = self.nodes[user].op
             if consumer is not None and position == 0 and consumer.name in _OF_LOGITS:
-                return "z"
+                return "" if consumer.name == "softmax" and self._is_masked(node) else "z"
         return "y" if node.role == "output" else ""
+
+    def _is_masked(self, node: GraphNode) -> bool:
+        """Return True for S + M, scores with a name and a mask: attention reads softmax(S + M)."""
+        if node.op is None or node.op.name != "add":
+            return False
+        scores, mask = (self.nodes[i] for i in node.inputs)
+        return bool(scores.name) and scores.op is not None and mask.role == "data"
 
     def name_the_rest(self, forward: list[int]) -> None:
         """Name ordinary intermediate values: letters while they last, else numbers."""

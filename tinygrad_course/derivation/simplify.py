@@ -314,7 +314,7 @@ class Simplifier:
         if any(self.original[i].op is None for i in of):
             return True
         target = self.original[of[0]]
-        if not self.scalar and not self._from_data[target.index]:
+        if not self.scalar and not self._from_data[target.index] and not self._is_part(target):
             return False
         if not self._is_shown(target.index):
             return False
@@ -323,6 +323,11 @@ class Simplifier:
         _, core = r.split(index)
         trivial = r.coefficient(core) is not None or r.is_op(core, "ones_like")
         return self.scalar or not trivial
+
+    def _is_part(self, node: GraphNode) -> bool:
+        """Return True for a part of a parameter, W_Q = W_QKV[:E]: its derivative is shown too."""
+        part = node.op is not None and node.op.name == "getitem"
+        return part and self.original[node.inputs[0]].role == "parameter"
 
     def _name_derivative(self, index: int, of: list[int], cotangent: int) -> int:
         """Make a node opaque under the name of a derivative, without 1/m in the course's way."""
