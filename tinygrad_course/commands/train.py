@@ -28,11 +28,15 @@ if TYPE_CHECKING:
     from tinygrad_course.commands.recipes import Data
 
 DATASETS = ("coffee", "digits", "planar", "moons", "circles")
-OPTIMIZERS = ("sgd", "adagrad", "rmsprop", "adam", "adamw")
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "softplus", "gelu", "silu")
 
 # Learning rates for an optimizer that is not the lab's.
-LEARNING_RATES = {"sgd": 0.1, "adagrad": 0.1, "rmsprop": 0.01, "adam": 0.01, "adamw": 0.01}
+LEARNING_RATES = {
+    **dict.fromkeys(("sgd", "adagrad", "asgd"), 0.1),
+    **dict.fromkeys(("rmsprop", "adam", "adamw", "adamax", "nadam", "radam", "rprop"), 0.01),
+    "adadelta": 1.0,
+}
+OPTIMIZERS = tuple(LEARNING_RATES)
 
 MODEL, HISTORY, BOUNDARY = "model.safetensors", "history.png", "boundary.png"
 CHECKPOINT, SETTINGS = "checkpoint.safetensors", "settings.json"
