@@ -48,6 +48,11 @@ FAMILIES = {
     "least_squares": "Rank, pseudoinverse, least squares",
     "norms": "Norms",
     "distance": "Distances",
+    "windows": "Windows of images",
+    "convolution": "Convolution",
+    "pool": "Windows pooled",
+    "pooling": "Pooling",
+    "resize": "Resizing",
     "loss": "Losses",
     "random": "Random draws",
 }
@@ -170,7 +175,7 @@ def family(module: ModuleType) -> str:
         parts.append(table(rows, ("Operation", "What", "Derivative", "Equation", "NumPy")))
     composed = [
         (
-            f"`{call.__name__}({arguments(call)})`",
+            f"`{names_of(call)[0]}({arguments(call)})`",
             ", ".join(f"`{n}`" for n in names_of(call)[1:]) or "–",
             summary(call.__doc__),
         )

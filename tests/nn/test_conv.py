@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -234,3 +237,36 @@ def test_refusals_name_the_layer_the_shapes_and_the_cure(
 ) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+def torch_network() -> tuple[Any, Any, dict[str, Any]]:
+    """Return the network with the weights that PyTorch saved, an input, and PyTorch's outputs."""
+    here = Path(__file__).parent
+    sys.path.insert(0, str(here))
+    try:
+        from make_conv_golden import network, wave
+    finally:
+        sys.path.remove(str(here))
+    model = network(nn)
+    model.load_state_dict(tc.load(here / "conv_torch.safetensors", require_checksum=False))
+    golden = json.loads((here / "conv_golden.json").read_text(encoding="utf-8"))
+    return model, tc.tensor(wave(2, 2, 9, 8)), golden
+
+
+def test_a_network_that_pytorch_saved_has_its_outputs(tmp_path: Path) -> None:
+    model, x, golden = torch_network()
+    model.eval()
+    np.testing.assert_allclose(model(x).numpy(), golden["evaluated"], rtol=1e-5, atol=1e-6)
+    model.train()  # running statistics do not count
+    np.testing.assert_allclose(model(x).numpy(), golden["training"], rtol=1e-5, atol=1e-6)
+
+
+def test_what_we_save_has_pytorchs_names_and_layouts(tmp_path: Path) -> None:
+    model, _, _ = torch_network()
+    tc.save(model.state_dict(), tmp_path / "ours.safetensors")
+    ours = tc.load(tmp_path / "ours.safetensors")
+    theirs = tc.load(Path(__file__).parent / "conv_torch.safetensors", require_checksum=False)
+    assert ours.keys() == theirs.keys()
+    for name, value in theirs.items():
+        assert ours[name].dtype == value.dtype, name
+        np.testing.assert_array_equal(ours[name].numpy(), value.numpy(), err_msg=name)
