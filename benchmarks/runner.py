@@ -206,6 +206,20 @@ def images(options: Any, names: list[str]) -> list[str]:
     return report.steps("One step of a convolutional network, one thread", rows, found)
 
 
+def recurrent(options: Any, names: list[str]) -> list[str]:
+    """One training step of a recurrent network, one thread."""
+    from .recurrent import CASES
+
+    rows = []
+    for k, case in enumerate(CASES):
+        row = report.Row(case.title, case.work)
+        row.add(**measured("recurrent", case=k, names=names, seconds=options.seconds))
+        rows.append(row)
+        say(f"{row.name}: {row.times}")
+    found = [n for n in names if any(n in row.times for row in rows)]
+    return report.steps("One step of a recurrent network, one thread", rows, found)
+
+
 def curve(options: Any, names: list[str]) -> list[str]:
     """Time of a step from 10 to 10^8 multiply-adds, as a table and a log-log plot."""
     sizes = CURVE[:: 2 if options.quick else 1][: options.sizes + 2]
@@ -264,6 +278,7 @@ PARTS: dict[str, Callable[[Any, list[str]], list[str]]] = {
     "steps": steps,
     "blocks": blocks,
     "images": images,
+    "recurrent": recurrent,
     "curve": curve,
     "first": first_step,
     "elementwise": elementwise,

@@ -96,6 +96,17 @@ def images(case: int, names: list[str], seconds: float) -> Any:
     return {"losses": agreement(made), "times": interleave(made, seconds), "failed": failed}
 
 
+def recurrent(case: int, names: list[str], seconds: float) -> Any:
+    """Time one step of a recurrent network, after checking that the losses agree."""
+    from .measure import agreement, interleave
+    from .recurrent import BUILDERS, CASES, available, problem
+
+    data = problem(CASES[case])
+    found = available(names, CASES[case].kind)
+    made, failed = built({n: functools.partial(BUILDERS[n].build, *data) for n in found})
+    return {"losses": agreement(made), "times": interleave(made, seconds), "failed": failed}
+
+
 def first(sizes: list[int], m: int, name: str) -> Any:
     """Measure one library alone: its import, its first step, the memory for steps."""
     from .measure import Memory
@@ -262,7 +273,10 @@ def imports() -> Any:
 
 TASKS: dict[str, Callable[..., Any]] = {
     task.__name__: task
-    for task in (steps, blocks, images, first, elementwise, coffee, chains, derivation, imports)
+    for task in (
+        *(steps, blocks, images, recurrent, first),
+        *(elementwise, coffee, chains, derivation, imports),
+    )
 }
 
 

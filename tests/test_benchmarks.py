@@ -12,7 +12,17 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks import coffee, elementwise, images, measure, report, runner, steps, worker
+from benchmarks import (
+    coffee,
+    elementwise,
+    images,
+    measure,
+    recurrent,
+    report,
+    runner,
+    steps,
+    worker,
+)
 
 OWN = ["by hand", "tinygrad_course", "compiled numpy", "compiled numba"]
 HERE = [name for name in OWN if not steps.missing(name)]
@@ -34,6 +44,18 @@ def test_the_steps_of_a_convolutional_network_are_the_same():
     assert losses["by hand"][4] < losses["by hand"][0]
     # 8·8·3·18 twice; 2·2·5·27 and 10·5 three times, for each of 4 examples
     assert case.work == 4 * (2 * 3456 + 3 * (540 + 50))
+
+
+@pytest.mark.parametrize("kind", recurrent.GATES)
+def test_the_steps_of_a_recurrent_network_are_the_same(kind):
+    case = recurrent.Case(kind, 4, 5, 2, 3)
+    data = recurrent.problem(case)
+    own = OWN if kind == "RNN" else OWN[:3]  # numba takes long to compile the others
+    made = {n: recurrent.BUILDERS[n].build(*data) for n in recurrent.available(own, kind)}
+    losses = measure.agreement(made, count=5, tolerance=1e-5)
+    assert losses["tinygrad_course"][4] < losses["tinygrad_course"][0]
+    # x[t] to rows twice, h[t] to rows three times; the state to the logit three times.
+    assert case.work == 4 * (5 * recurrent.GATES[kind] * 3 * (2 * 2 + 3 * 3) + 3 * 3)
 
 
 def cost(X, Y, W, b):
