@@ -527,6 +527,8 @@ COMPOSED: dict[str, list[Call]] = {
             lambda x, low, high: np.clip(x, low, high), away(3), np.full(3, -0.1), np.full(1, 0.2)
         ),
     ],
+    "clamp_min": [call(np.maximum, away(2, 3), 0.1)],
+    "clamp_max": [call(np.minimum, away(2, 3), 0.1)],
     "gelu": [
         call(_erf_gelu, floats(2, 3)),
         call(
@@ -597,6 +599,7 @@ COMPOSED: dict[str, list[Call]] = {
         call(lambda x: tuple(x), floats(2, 3)),
         call(lambda x, axis: tuple(x.T), floats(2, 3), axis=1),
     ],
+    "select": [call(lambda x, a, i: x[:, 2], floats(2, 4), -1, 2)],
     "narrow": [call(lambda x, a, s, n: x[:, 1:3], floats(2, 4), 1, 1, 2)],
     "tile": [
         call(np.tile, floats(2, 3), 2),

@@ -371,7 +371,7 @@ def test_both_names_of_axes_work(name):
     parameters = inspect.signature(f).parameters
     more: dict[str, Any] = {
         "cat": {}, "stack": {}, "split": {"split_size": 1}, "chunk": {"chunks": 2},
-        "narrow": {"start": 0, "length": 1}, "index_select": {"index": [0]},
+        "narrow": {"start": 0, "length": 1}, "select": {"index": 0}, "index_select": {"index": [0]},
         "roll": {"shifts": 1}, "cosine_similarity": {"x2": floats(2, 3, key="b")},
     }.get(name, AXIS_CALLS.get(name, {}))  # fmt: skip
     shape = (2, 4) if name == "glu" else (2, 3)
@@ -424,10 +424,41 @@ def test_composed_function_and_method_agree(name, sample):
         np.testing.assert_array_equal(p.numpy(), q.numpy())
 
 
+# In place, they give the tensor another shape on the same memory, instead of other values.
+CHANGE_SHAPE = ("unsqueeze", "squeeze", "transpose", "swapaxes", "t")
+
+
 def inplace_names() -> list[str]:
     return [
-        n for n, f in FUNCTIONS.items() if hasattr(Tensor, f"{n}_") and n not in ("scatter_add",)
+        n
+        for n, f in FUNCTIONS.items()
+        if hasattr(Tensor, f"{n}_") and n not in ("scatter_add", *CHANGE_SHAPE)
     ]
+
+
+@pytest.mark.parametrize("name", CHANGE_SHAPE)
+def test_in_place_a_view_changes_the_shape(name):
+    canonical = FUNCTIONS[name].__name__.rstrip("_")
+    for sample in {**OPS, **COMPOSED}[canonical]:
+        x, *rest = [tc.tensor(a) if isinstance(a, np.ndarray) else a for a in sample.args]
+        x.requires_grad_()
+        expected = FUNCTIONS[name](x, *rest, **sample.params)
+        copy = x.clone()
+        memory = copy.numpy()
+        assert getattr(copy, f"{name}_")(*rest, **sample.params) is copy
+        assert copy.shape == expected.shape
+        assert np.shares_memory(copy.numpy(), memory)
+        np.testing.assert_array_equal(copy.numpy(), expected.numpy())
+        w = weights([expected])[0]
+        (a,) = tc.autograd.grad(expected, x, w)
+        (b,) = tc.autograd.grad(copy, x, w, retain_graph=True)
+        np.testing.assert_array_equal(b.numpy(), a.numpy())
+        copy.mul_(2)  # what is written later is written to the same memory, with its derivative
+        np.testing.assert_array_equal(memory, 2 * x.detach().numpy())
+        (b,) = tc.autograd.grad(copy, x, w)
+        np.testing.assert_array_equal(b.numpy(), 2 * a.numpy())
+        with pytest.raises(tc.errors.InplaceError, match="leaf that requires grad"):
+            getattr(x, f"{name}_")(*rest, **sample.params)
 
 
 @pytest.mark.parametrize("name", inplace_names())

@@ -65,9 +65,12 @@ Maker = TypeVar("Maker", bound=Callable[..., Any])
 def maker(body: Maker) -> Maker:
     """Say of NumPy's errors which function met them, with which arguments."""
     signature = inspect.signature(body)
+    starred = "shape" in signature.parameters and body.__name__ != "full"
 
     @functools.wraps(body)
     def make(*args: Any, **kwargs: Any) -> Any:
+        if starred and "size" in kwargs:
+            args = (*args, kwargs.pop("size"))
         try:
             return body(*args, **kwargs)
         except errors.TinygradCourseError:

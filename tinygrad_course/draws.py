@@ -80,7 +80,7 @@ def randn(
 
 @maker
 def randint(
-    low: int,
+    low: int = 0,
     high: Any = None,
     size: Any = (),
     generator: Generator | None = None,

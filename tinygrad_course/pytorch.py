@@ -15,6 +15,7 @@ import numpy as np
 
 from . import errors
 from .ops.define import attach
+from .random import Generator, default_generator
 from .tensor import Tensor, as_dtype, as_tensor, default_dtype, to_array, wrap
 
 _threads = [os.cpu_count() or 1]
@@ -82,6 +83,29 @@ backends = SimpleNamespace(
     mkldnn=_Backend(enabled=False),
     openmp=_Backend(),
 )
+
+
+def initial_seed() -> int:
+    """Return the seed of `default_generator`.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> _ = tc.manual_seed(7)
+        >>> tc.initial_seed()
+        7
+    """
+    return default_generator.seed
+
+
+def seed() -> int:
+    """Seed `default_generator` from the operating system, and return the seed.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.seed() == tc.initial_seed()
+        True
+    """
+    return default_generator.manual_seed(Generator().seed).seed
 
 
 # --- questions about tensors that are answered at once -------------------------------------------
@@ -245,6 +269,18 @@ def unique(
 
 
 attach(unique, "unique")
+
+
+def isin(elements: Any, test_elements: Any, *, invert: bool = False) -> Tensor:
+    """Return which elements are among others; it has no gradient.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.isin(tc.tensor([1, 2, 3]), tc.tensor([2])).tolist()
+        [False, True, False]
+    """
+    among = as_tensor(test_elements).numpy()
+    return wrap(np.isin(as_tensor(elements).numpy(), among, invert=invert))
 
 
 class Variable:

@@ -59,8 +59,10 @@ class Generator:
         True
     """
 
-    def __init__(self, seed: SupportsIndex | None = None) -> None:
-        """Start a stream at `seed`."""
+    def __init__(self, seed: SupportsIndex | None = None, *, device: Any = "cpu") -> None:
+        """Start a stream at `seed`; the device is the CPU."""
+        if str(device) != "cpu":
+            raise ArgumentError(f"Generator: got device={device!r}; only the CPU is here.")
         self._seed = _checked_seed("Generator", seed)
         self._spawn_key: tuple[int, ...] = ()
         self._spawned = 0

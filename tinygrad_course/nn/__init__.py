@@ -47,9 +47,9 @@ from .batch_norm import (
     InstanceNorm3d,
 )
 from .cells import GRUCell, LSTMCell, RNNCell
-from .containers import ModuleDict, ModuleList, ParameterList, Sequential
+from .containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from .conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d
-from .dense import Dense, Flatten, Identity, Linear
+from .dense import Dense, Flatten, Identity, Linear, Unflatten
 from .distance import CosineSimilarity, PairwiseDistance
 from .dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d
 from .embedding import Embedding
@@ -209,6 +209,7 @@ __all__ = [
     "PReLU",
     "PairwiseDistance",
     "Parameter",
+    "ParameterDict",
     "ParameterList",
     "PoissonNLLLoss",
     "PositionalEncoding",
@@ -243,6 +244,7 @@ __all__ = [
     "TransformerEncoderLayer",
     "TripletMarginLoss",
     "TripletMarginWithDistanceLoss",
+    "Unflatten",
     "Unfold",
     "Upsample",
     "ZeroPad1d",

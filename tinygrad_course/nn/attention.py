@@ -115,7 +115,7 @@ class MultiheadAttention(Module):
             self.register_parameter(part, weight)
         offset = initializers.zeros_(initializers.new((3 * E,), dtype)) if bias else None
         self.register_parameter("in_proj_bias", offset)  # type: ignore[arg-type]
-        self.out_proj = _Output(E, E, bias=bias, dtype=dtype)
+        self.out_proj = OutProjection(E, E, bias=bias, dtype=dtype)
         if self.out_proj.bias is not None:
             initializers.zeros_(self.out_proj.bias)
 
@@ -282,7 +282,7 @@ class MultiheadAttention(Module):
 _WEIGHTS = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")
 
 
-class _Output(Linear):
+class OutProjection(Linear):
     """The last product of an attention layer: a part of it, not a layer with its own number."""
 
     is_layer = False

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import errors
+from ..creation import check_device
 from ..inplace import set_state
 from ..node import RECORD_GRAD, recording
 from ..tensor import Tensor, default_dtype
@@ -114,8 +115,10 @@ class _BatchNorm(_Tracking):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
+        device: Any = None,
         dtype: Any = None,
     ) -> None:
+        check_device(device)
         super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype)
 
     def forward(self, x: Any) -> Tensor:
@@ -216,8 +219,10 @@ class _InstanceNorm(_Tracking):
         momentum: float | None = 0.1,
         affine: bool = False,
         track_running_stats: bool = False,
+        device: Any = None,
         dtype: Any = None,
     ) -> None:
+        check_device(device)
         super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype)
 
     def forward(self, x: Any) -> Tensor:

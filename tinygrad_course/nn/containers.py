@@ -238,39 +238,26 @@ class ParameterList(_Numbered):
         setattr(self, list(self._members)[self._place(index)], value)
 
 
-class ModuleDict(Module):
-    """Modules by name, registered.
+class _ByName(Module):
+    """Parts by name: what the dictionary-like containers share."""
 
-    Args:
-        modules: a dictionary, or pairs, name -> module.
+    _dict_of = "module"
 
-    Example:
-        >>> from tinygrad_course import nn
-        >>> heads = nn.ModuleDict({"digit": nn.Dense(25, 10), "parity": nn.Dense(25, 1)})
-        >>> heads["parity"].out_features
-        1
-    """
+    def update(self, parts: Any) -> None:
+        """Add parts, replacing those of the same name."""
+        for name, part in parts.items() if isinstance(parts, Mapping) else parts:
+            self[name] = part
 
-    def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
-        super().__init__()
-        self.update(modules or {})
-
-    def update(self, modules: Any) -> None:
-        """Add modules, replacing those of the same name."""
-        pairs = modules.items() if isinstance(modules, Mapping) else modules
-        for name, module in pairs:
-            self[name] = module
-
-    def __getitem__(self, name: str) -> Module:
+    def __getitem__(self, name: str) -> Any:
         if name not in self._members:
             raise errors.ModuleError(
-                f"ModuleDict: has no module {name!r}; it has {', '.join(self) or 'none'}."
+                f"{type(self).__name__}: has no {self._dict_of} {name!r}; it has "
+                f"{', '.join(self) or 'none'}."
             )
-        module: Module = vars(self)[name]
-        return module
+        return vars(self)[name]
 
-    def __setitem__(self, name: str, module: Module) -> None:
-        self.add_module(name, module)
+    def __setitem__(self, name: str, part: Any) -> None:
+        raise NotImplementedError
 
     def __delitem__(self, name: str) -> None:
         self[name]
@@ -289,19 +276,64 @@ class ModuleDict(Module):
         """Return the names."""
         return list(self._members)
 
-    def values(self) -> list[Module]:
-        """Return the modules."""
+    def values(self) -> list[Any]:
+        """Return the parts."""
         return [vars(self)[name] for name in self._members]
 
-    def items(self) -> list[tuple[str, Module]]:
-        """Return (name, module) pairs."""
+    def items(self) -> list[tuple[str, Any]]:
+        """Return (name, part) pairs."""
         return [(name, vars(self)[name]) for name in self._members]
 
-    def pop(self, name: str) -> Module:
-        """Remove a module and return it."""
-        module = self[name]
+    def pop(self, name: str) -> Any:
+        """Remove a part and return it."""
+        part = self[name]
         del self[name]
-        return module
+        return part
 
 
-__all__ = ["ModuleDict", "ModuleList", "ParameterList", "Sequential"]
+class ModuleDict(_ByName):
+    """Modules by name, registered.
+
+    Args:
+        modules: a dictionary, or pairs, name -> module.
+
+    Example:
+        >>> from tinygrad_course import nn
+        >>> heads = nn.ModuleDict({"digit": nn.Dense(25, 10), "parity": nn.Dense(25, 1)})
+        >>> heads["parity"].out_features
+        1
+    """
+
+    def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
+        super().__init__()
+        self.update(modules or {})
+
+    def __setitem__(self, name: str, module: Any) -> None:
+        self.add_module(name, module)
+
+
+class ParameterDict(_ByName):
+    """Parameters by name, registered.
+
+    Args:
+        parameters: a dictionary, or pairs, name -> parameter; tensors and arrays become parameters.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import nn
+        >>> scales = nn.ParameterDict({"left": tc.ones(2), "right": tc.zeros(2)})
+        >>> [name for name, _ in scales.named_parameters()]
+        ['left', 'right']
+    """
+
+    _dict_of = "parameter"
+
+    def __init__(self, parameters: Any = None) -> None:
+        super().__init__()
+        self.update(parameters or {})
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self.register_parameter(name, value if isinstance(value, Parameter) else Parameter(value))
+
+
+__all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]

@@ -6,6 +6,7 @@ import math
 from typing import Any, ClassVar
 
 from .. import errors
+from ..creation import check_device
 from ..ops.convolution import (
     conv1d,
     conv2d,
@@ -104,9 +105,11 @@ class _Conv(Convolution):
         groups: int = 1,
         bias: bool = True,
         padding_mode: str = "zeros",
+        device: Any = None,
         dtype: Any = None,
         generator: Generator | None = None,
     ) -> None:
+        check_device(device)
         if padding_mode not in PADDING_MODES:
             raise errors.ArgumentError(
                 f"{type(self).__name__}: got padding_mode={padding_mode!r}, expected one of "
@@ -227,9 +230,17 @@ class _ConvTranspose(Convolution):
         groups: int = 1,
         bias: bool = True,
         dilation: Any = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
         dtype: Any = None,
         generator: Generator | None = None,
     ) -> None:
+        check_device(device)
+        if padding_mode != "zeros":
+            raise errors.ArgumentError(
+                f"{type(self).__name__}: got padding_mode={padding_mode!r}; a transposed "
+                "convolution knows 'zeros' only."
+            )
         super().__init__(
             in_channels,
             out_channels,

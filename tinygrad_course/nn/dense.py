@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from .. import errors
+from ..creation import check_device
 from ..ops.linalg import affine, matmul, matrix_product
-from ..ops.shape import flatten
+from ..ops.shape import flatten, unflatten
 from ..random import Generator
 from ..tensor import Tensor, apply
 from . import init as initializers
@@ -212,6 +213,7 @@ class Linear(Affine):
         in_features: number of inputs.
         out_features: number of units.
         bias: False leaves b out.
+        device: the CPU, if given.
         dtype: a float dtype; by default the default dtype.
         generator: where to draw from; by default the one that `manual_seed` seeds.
 
@@ -233,9 +235,11 @@ class Linear(Affine):
         in_features: int,
         out_features: int,
         bias: bool = True,
+        device: Any = None,
         dtype: Any = None,
         generator: Generator | None = None,
     ) -> None:
+        check_device(device)
         super().__init__(in_features, out_features)
         bound = self.in_features**-0.5
         self.weight = initializers.new((self.out_features, self.in_features), dtype, "columns")
@@ -292,6 +296,34 @@ class Flatten(Module):
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
 
 
+class Unflatten(Module):
+    """Split one axis into several: the inverse of `Flatten`.
+
+    Args:
+        dim: the axis to split.
+        unflattened_size: the lengths it becomes.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import nn
+        >>> nn.Unflatten(1, (1, 8, 8))(tc.zeros(5, 64)).shape
+        (5, 1, 8, 8)
+    """
+
+    def __init__(self, dim: int, unflattened_size: Any) -> None:
+        super().__init__()
+        self.dim = dim
+        self.unflattened_size = tuple(unflattened_size)
+
+    def forward(self, x: Any) -> Tensor:
+        """Split the axis."""
+        return unflatten(x, self.dim, self.unflattened_size)  # type: ignore[no-any-return]
+
+    def extra_repr(self) -> str:
+        """Return axis and lengths."""
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
+
+
 class Identity(Module):
     """Return the input unchanged; takes any arguments, so that it can stand in for a layer.
 
@@ -333,4 +365,4 @@ def _product(lengths: tuple[int, ...]) -> int:
     return product
 
 
-__all__ = ["Affine", "Dense", "Flatten", "Identity", "Linear"]
+__all__ = ["Affine", "Dense", "Flatten", "Identity", "Linear", "Unflatten"]

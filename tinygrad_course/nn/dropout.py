@@ -24,6 +24,7 @@ class Dropout(Module):
 
     Args:
         p: the probability of dropping a unit (1 − keep_prob).
+        inplace: accepted; the input keeps its values.
         generator: where to draw from; by default the one that `manual_seed` seeds.
 
     Raises:
@@ -42,10 +43,13 @@ class Dropout(Module):
         tensor([1., 1., 1., 1.])
     """
 
-    def __init__(self, p: float = 0.5, generator: Generator | None = None) -> None:
+    def __init__(
+        self, p: float = 0.5, inplace: bool = False, generator: Generator | None = None
+    ) -> None:
         super().__init__()
         _check_probability("Dropout", p)
         self.p = float(p)
+        self.inplace = inplace
         self.generator = generator
 
     def forward(self, x: Any) -> Tensor:

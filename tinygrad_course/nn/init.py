@@ -119,6 +119,64 @@ def normal_(
     return _fill(tensor, _normal(tensor, mean, std, generator), "normal_")
 
 
+def trunc_normal_(
+    tensor: Any,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Fill with draws from N(mean, std²); those outside [a, b] are drawn again.
+
+    Args:
+        tensor: filled in place.
+        mean: the mean of the normal distribution.
+        std: its standard deviation.
+        a: the lowest value.
+        b: the highest value.
+        generator: where to draw from; by default the one that `manual_seed` seeds.
+
+    Raises:
+        ArgumentError: [a, b] is empty or more than 4 standard deviations away from the mean.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import nn
+        >>> bool((nn.init.trunc_normal_(tc.zeros(100)).abs() <= 2).all())
+        True
+    """
+    if not (a < b and std >= 0 and mean - 4 * std <= b and a <= mean + 4 * std):
+        raise errors.ArgumentError(
+            f"init.trunc_normal_: got [{a}, {b}] for N({mean}, {std}²), expected an interval "
+            "within 4 standard deviations of the mean."
+        )
+    values = _normal(tensor, mean, std, generator)
+    while (outside := (values < a) | (values > b)).any():
+        values[outside] = _stream(generator).standard_normal(int(outside.sum())) * std + mean
+    return _fill(tensor, values, "trunc_normal_")
+
+
+def eye_(tensor: Any) -> Tensor:
+    """Fill a matrix with the identity.
+
+    Raises:
+        ShapeError: not a matrix.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course import nn
+        >>> nn.init.eye_(tc.empty(2, 2)).tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
+    """
+    shape = _shape(tensor)
+    if len(shape) != 2:
+        raise errors.ShapeError(
+            f"init.eye_: got shape {shape}, expected a matrix. Reshape the weight to two axes."
+        )
+    return _fill(tensor, np.eye(shape[0], shape[1]), "eye_")
+
+
 def uniform_(
     tensor: Any, a: float = 0.0, b: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
@@ -483,6 +541,8 @@ def _takes_generator(function: Any) -> bool:
 
 
 __all__ = [
+    "eye_",
+    "trunc_normal_",
     "calculate_gain",
     "constant_",
     "fans",

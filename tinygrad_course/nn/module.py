@@ -22,6 +22,7 @@ from ..autograd import HookHandle
 from ..journal import active
 from ..node import module_changes, scope
 from ..tensor import Tensor
+from .conversions import Conversions
 from .describe import describe
 from .hooks import call_between_gates
 from .numbering import number, structure
@@ -31,7 +32,7 @@ from .state import IncompatibleKeys, load
 PARAMETER, BUFFER, TEMPORARY, MODULE = "parameter", "buffer", "temporary buffer", "module"
 
 
-class Module:
+class Module(Conversions):
     """Base class of layers and models.
 
     A subclass calls ``super().__init__()`` first, then assigns its parts to attributes, and defines
@@ -482,52 +483,6 @@ class Module:
             else:
                 parameter.grad = Tensor(np.zeros_like(parameter.grad._data))
 
-    def to(self, *args: Any, dtype: Any = None, device: Any = None) -> Self:
-        """Convert float parameters and buffers to a dtype, in this module; the device is the CPU.
-
-        Raises:
-            DtypeError: a dtype that is no float; ArgumentError: another device.
-
-        Example:
-            >>> import tinygrad_course as tc
-            >>> from tinygrad_course import nn
-            >>> nn.Dense(2, 1).to(tc.float64).weight.dtype
-            dtype('float64')
-        """
-        example: Any = Tensor(0.0).to(*args, dtype=dtype, device=device)
-        if dtype is None and not any(_is_dtype(a) for a in args):
-            return self
-        kind = example.dtype
-        if kind.kind != "f":
-            raise errors.DtypeError(
-                f"{type(self).__name__}.to: parameters are floats, got dtype {kind}. Use "
-                "tc.float32 or tc.float64."
-            )
-        for parameter in self.parameters():
-            _convert(parameter, kind)
-            if parameter.grad is not None:
-                _convert(parameter.grad, kind)
-        for buffer in self.buffers():
-            _convert(buffer, kind)
-        return self
-
-    def float(self) -> Self:
-        """Convert to float32."""
-        return self.to(np.float32)
-
-    def double(self) -> Self:
-        """Convert to float64."""
-        return self.to(np.float64)
-
-    def cpu(self) -> Self:
-        """Return the module: it is on the CPU."""
-        return self
-
-    def cuda(self, device: Any = None) -> Self:
-        """Refuse: there is no graphics card here."""
-        Tensor(0.0).cuda()
-        return self
-
     # --- state ------------------------------------------------------------------------------
 
     def state_dict(self, prefix: str = "") -> dict[str, Tensor]:
@@ -600,21 +555,6 @@ class Module:
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self._members})
-
-
-def _convert(tensor: Tensor, dtype: np.dtype[Any]) -> None:
-    if tensor._data.dtype.kind == "f" and tensor._data.dtype != dtype:
-        tensor.data = tensor._data.astype(dtype)
-
-
-def _is_dtype(value: Any) -> bool:
-    if isinstance(value, Tensor):
-        return True
-    try:
-        np.dtype(value)
-    except TypeError:
-        return False
-    return value is not None
 
 
 def _what(value: Any) -> str:

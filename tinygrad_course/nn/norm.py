@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import errors
+from ..creation import check_device
 from ..ops.compare import maximum
 from ..ops.elementwise import sqrt
 from ..ops.shape import axis_of
@@ -160,8 +161,10 @@ class LayerNorm(Module):
         eps: float = 1e-5,
         elementwise_affine: bool = True,
         bias: bool = True,
+        device: Any = None,
         dtype: Any = None,
     ) -> None:
+        check_device(device)
         super().__init__()
         self.normalized_shape = _lengths("LayerNorm", normalized_shape)
         self.eps = eps
@@ -217,6 +220,7 @@ class RMSNorm(Module):
         device: Any = None,
         dtype: Any = None,
     ) -> None:
+        check_device(device)
         super().__init__()
         self.normalized_shape = _lengths("RMSNorm", normalized_shape)
         self.eps = eps

@@ -320,6 +320,30 @@ def clamp(x: Any, min: Any = None, max: Any = None) -> Any:
     return clip_between(x, *_edges(x, min, max))
 
 
+@function()
+def clamp_min(x: Any, min: Any) -> Any:
+    """Raise values below `min` to it: `clamp` with a lower edge.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.clamp_min(tc.tensor([-2.0, 0.5]), 0.0)
+        tensor([0. , 0.5])
+    """
+    return clamp(x, min=min)
+
+
+@function()
+def clamp_max(x: Any, max: Any) -> Any:
+    """Lower values above `max` to it: `clamp` with an upper edge.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.clamp_max(tc.tensor([-2.0, 0.5]), 0.0)
+        tensor([-2.,  0.])
+    """
+    return clamp(x, max=max)
+
+
 def _clamp_(self: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """Limit values to [min, max], in place."""
     return change(self, clip_between.op, _edges(self, min, max))

@@ -89,6 +89,18 @@ def narrow(x: Any, axis: int, start: int, length: int) -> Any:
     return x[(slice(None),) * place + (slice(first, first + length),)]
 
 
+@function()
+def select(x: Any, axis: int, index: int) -> Any:
+    """Return one slice along an axis, which is left out.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> tc.tensor([[1.0, 2.0], [3.0, 4.0]]).select(1, 0)
+        tensor([1., 3.])
+    """
+    return x[(slice(None),) * axis_of(axis, x.ndim, "select") + (index,)]
+
+
 @function(keywords={"sections": "indices_or_sections", "indices": "indices_or_sections"})
 def tensor_split(x: Any, indices_or_sections: Any, axis: int = 0) -> Any:
     """Cut a tensor into a number of pieces of nearly equal length, or before given indices.
