@@ -166,6 +166,8 @@ def _run(model: Module, x: Tensor) -> dict[Module, tuple[int, ...]]:
     found: dict[Module, tuple[int, ...]] = {}
 
     def note(module: Module, args: Any, result: Any) -> None:
+        if isinstance(result, tuple) and result:  # such as attention and its weights
+            result = result[0]
         if isinstance(result, Tensor):
             found[module] = result.shape
 
