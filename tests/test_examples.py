@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -30,27 +31,14 @@ def run(name: str, *args: Any, **options: Any) -> Any:
     return module.main(*args, **options)
 
 
-def test_each_example_of_the_list_is_there():
-    assert PROGRAMS == [
-        "broadcasting_and_vectorization",
-        "cnn",
-        "coffee",
-        "coffee_by_hand",
-        "digits",
-        "equations_shallow",
-        "equations_softmax",
-        "equations_welch",
-        "gpt",
-        "gradient_check",
-        "initialization",
-        "logistic_regression",
-        "moons",
-        "perceptron_xor",
-        "planar_flower",
-        "single_neuron",
-        "slide_graph",
-        "welch_bfgs",
-    ]
+def test_each_example_is_in_the_list():
+    rows = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^\| \[(\w+)\]\(\1\.py\)", rows, re.MULTILINE)) == PROGRAMS
+
+
+def test_each_example_is_tested():
+    tests = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("*.py"))
+    assert set(PROGRAMS) <= set(re.findall(r'run\("(\w+)"', tests))
 
 
 def test_slide_graph(tmp_path):

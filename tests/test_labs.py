@@ -1,0 +1,120 @@
+"""The labs on real data: each gives its published numbers, or those of another program."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from test_examples import run
+
+from tinygrad_course.data import course
+
+
+def regularized(name):
+    """Return the weights that scikit-learn's solver finds for λ = 1, its b less their mean."""
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    X, labels = getattr(course, name)()
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    found = linear_model.LogisticRegression(C=1.0, tol=1e-12, max_iter=10_000).fit(
+        X, labels.ravel()
+    )
+    b = found.intercept_
+    return (
+        found.coef_.T,
+        b - b.mean() if len(b) > 1 else b,
+        (found.predict(X) != labels.ravel()).sum(),
+    )
+
+
+def test_softmax_regression(tmp_path):
+    found = run("softmax_regression", tmp_path)
+    for name in ("iris", "wine"):
+        W, b, errors = regularized(name)
+        assert found[name]["costs"][0] == pytest.approx(math.log(3), rel=1e-12)
+        np.testing.assert_allclose(found[name]["W"], W, atol=2e-4)
+        np.testing.assert_allclose(found[name]["b"], b, atol=1e-3)
+        assert found[name]["errors"] == errors
+    assert (found["iris"]["errors"], found["wine"]["errors"]) == (4, 0)
+    assert found["sheet"].backward[0] == "dZ[1] = A[1] - one_hot(Y, classes=3, axis=0)"
+    assert (tmp_path / "softmax_regression.png").stat().st_size > 5000
+
+
+def test_breast_cancer(tmp_path):
+    found = run("breast_cancer", tmp_path)
+    W, b, errors = regularized("breast_cancer")
+    np.testing.assert_allclose(found["W"], W, atol=1e-4)
+    np.testing.assert_allclose(found["b"], b, atol=1e-4)
+    assert found["errors"] == errors == 7
+    (right, missed), (alarms, rest) = found["table"]
+    assert right + missed + alarms + rest == 142
+    assert missed + alarms <= 6
+    assert found["costs"][0] == pytest.approx(math.log(2), rel=1e-12)
+    assert found["sheet"].backward[0] == "dZ[1] = A[1] - Y"
+    assert (tmp_path / "breast_cancer.png").stat().st_size > 5000
+
+
+def test_diabetes(tmp_path):
+    found = run("diabetes", tmp_path)
+    # The coefficients that scikit-learn's page on this table prints, for columns of length 1.
+    assert found["R2"] == pytest.approx(0.5177, abs=5e-5)
+    published = [-10, -240, 520, 324, -792, 477, 101, 177, 751, 68]
+    np.testing.assert_allclose(found["best"][:-1] * math.sqrt(442), published, atol=0.5)
+    assert found["best"][-1] == pytest.approx(152.133, abs=5e-4)
+    np.testing.assert_allclose(found["descended"], found["best"], atol=1e-5)
+    np.testing.assert_allclose(found["lbfgs"], found["best"], atol=0.05)
+    assert found["costs"][100] > found["least"] + 10  # the valley
+    assert found["curvatures"][-1] / found["curvatures"][0] == pytest.approx(470, abs=1)
+    assert len(found["evaluations"]) < 60
+    assert found["sheet"].backward[0] == "dZ[1] = 2 (Z[1] - Y)"
+    assert (tmp_path / "diabetes.png").stat().st_size > 5000
+
+
+def test_deep_network(tmp_path):
+    found = run("deep_network", tmp_path, steps=1000)
+    # What the lab "step by step" prints.
+    by_step = found["by_step"]
+    np.testing.assert_allclose(by_step["linear_forward"], [[3.26295337, -1.23429987]], atol=5e-9)
+    np.testing.assert_allclose(by_step["sigmoid"], [[0.96890023, 0.11013289]], atol=5e-9)
+    np.testing.assert_allclose(by_step["relu"], [[3.43896131, 0]], atol=5e-9)
+    AL = [[0.03921668, 0.70498921, 0.19734387, 0.04728177]]
+    np.testing.assert_allclose(by_step["L_model_forward"], AL, atol=5e-9)
+    assert by_step["caches"] == 3
+    assert by_step["compute_cost"] == pytest.approx(0.2797765635793422, rel=1e-14)
+    backward = {
+        "sigmoid": (
+            [[0.11017994, 0.01105339], [0.09466817, 0.00949723], [-0.05743092, -0.00576154]],
+            [[0.10266786, 0.09778551, -0.01968084]],
+            [[-0.05729622]],
+        ),
+        "relu": (
+            [[0.44090989, 0], [0.37883606, 0], [-0.2298228, 0]],
+            [[0.44513824, 0.37371418, -0.10478989]],
+            [[-0.20837892]],
+        ),
+    }
+    for activation, printed in backward.items():
+        for ours, lab in zip(by_step[f"{activation}_backward"], printed, strict=True):
+            np.testing.assert_allclose(ours, lab, atol=5e-9)
+    line, deep = found["logistic regression"], found["64-20-7-5-1"]
+    assert line["right"][1] < 92
+    assert deep["right"][1] > 95
+    assert deep["costs"][-1] < line["costs"][-1] / 5
+    assert found["sheet"].backward[-1] == "dA[l-1] = W[l]ᵀ dZ[l]"
+    assert (tmp_path / "deep_network.png").stat().st_size > 5000
+    assert "</svg>" in (tmp_path / "deep_network.svg").read_text(encoding="utf-8")
+
+
+def test_optimizers(tmp_path):
+    found = run("optimizers", tmp_path, epochs=2001)
+    # What the lab prints after 0, 1000 and 2000 epochs.
+    printed = {
+        "gradient descent": ([0.702405, 0.668101, 0.635288], 5e-7),
+        "momentum": ([0.702413, 0.668167, 0.635388], 1e-4),  # the lab's v starts from 0
+        "Adam": ([0.702166, 0.167845, 0.141316], 5e-7),
+    }
+    for name, (lab, digits) in printed.items():
+        np.testing.assert_allclose(found[name]["costs"][::1000], lab, atol=digits)
+    assert found["RMSprop"]["costs"][1000] < 0.2
+    assert found["Adam"]["right"] > 90
+    assert (tmp_path / "optimizers.png").stat().st_size > 5000
