@@ -118,3 +118,24 @@ def test_optimizers(tmp_path):
     assert found["RMSprop"]["costs"][1000] < 0.2
     assert found["Adam"]["right"] > 90
     assert (tmp_path / "optimizers.png").stat().st_size > 5000
+
+
+def test_regularization(tmp_path):
+    found = run("regularization", tmp_path, steps=10_000)
+    # What the lab prints for its three exercises.
+    assert found["cost"] == pytest.approx(1.7864859451590758, abs=5e-9)
+    printed = [
+        [[-0.25604646, 0.12298827, -0.28297129], [-0.17706303, 0.34536094, -0.4410571]],
+        [[0.79276486, 0.85133918], [-0.0957219, -0.01720463], [-0.13100772, -0.03750433]],
+        [[-1.77691347, -0.11832879, -0.09397446]],
+    ]
+    for ours, lab in zip(found["gradients"], printed, strict=True):
+        np.testing.assert_allclose(ours, lab, atol=5e-9)
+    A3 = [[0.36974721, 0.00305176, 0.04565099, 0.49683389, 0.36974721]]
+    np.testing.assert_allclose(found["dropped"], A3, atol=5e-9)
+    free, l2, dropout = (found[w]["right"] for w in ("freely", "L2, λ = 0.7", "dropout, keep 0.86"))
+    assert free[0] > max(l2[0], dropout[0])
+    assert free[1] < min(l2[1], dropout[1])
+    assert "dW[3] = (1/m) dZ[3] A[2]ᵀ + 0.005 λ W[3]" in found["sheet"].backward
+    assert "dZ[1] = dA_drop[1] * D[1] * (Z[1] > 0)" in found["dropout"].backward
+    assert (tmp_path / "regularization.png").stat().st_size > 5000
