@@ -348,6 +348,20 @@ MISSING: dict[str, str] = {
     "ctc_loss": "the CTC loss is left out; its recursion over labels is not an array operation.",
 }
 
+MISSING_LAYERS: dict[str, str] = {
+    "AdaptiveLogSoftmaxWithLoss": "use nn.Linear and nn.CrossEntropyLoss.",
+    "Bilinear": "write tc.einsum('bi,oij,bj->bo', x1, weight, x2).",
+    "CTCLoss": MISSING["ctc_loss"],
+    "DataParallel": "there is one process. Use the model itself.",
+    "EmbeddingBag": "use nn.Embedding, then .mean(dim=1) or .sum(dim=1).",
+    "LazyConv2d": "write nn.Conv2d with its number of input channels.",
+    "LazyLinear": "write nn.Linear with its number of inputs; model(x).shape tells it.",
+    "MaxUnpool2d": "use nn.Upsample or nn.ConvTranspose2d.",
+    "PixelShuffle": "write it with reshape and permute.",
+    "SyncBatchNorm": "there is one process. Use nn.BatchNorm2d.",
+    "quantized": MISSING["quantization"],
+}
+
 
 # --- torch.cuda ---------------------------------------------------------------------------------
 

@@ -14,6 +14,8 @@ Example:
     ['W[1]', 'b[1]', 'W[2]', 'b[2]']
 """
 
+from ..elsewhere import lazy as _lazy
+from ..pytorch import MISSING_LAYERS as _MISSING_LAYERS
 from . import functional, init, utils
 from .activation import (
     CELU,
@@ -126,6 +128,8 @@ from .transformer import (
     TransformerEncoderLayer,
     sinusoidal_positions,
 )
+
+__getattr__ = _lazy(__name__, {}, _MISSING_LAYERS)
 
 __all__ = [
     "CELU",

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from .. import errors
+from ..creation import zeros_like
 from ..journal import active, look
 from ..ops import activation as _activation
 from ..ops import piecewise as _piecewise
@@ -63,7 +64,7 @@ from ..ops.resize import interpolate
 from ..ops.shape import flatten
 from ..ops.trigonometry import tanh
 from ..ops.windows import fold, unfold
-from ..random import Generator
+from ..random import Generator, default_generator
 from ..tensor import Tensor, apply, as_tensor
 from .activation import overwrite
 from .attend import scaled_dot_product_attention
@@ -316,6 +317,46 @@ def alpha_dropout(
     return a * (x * kept + least * (1 - kept)) - a * p * least  # type: ignore[no-any-return]
 
 
+def gumbel_softmax(
+    logits: Any,
+    tau: float = 1.0,
+    hard: bool = False,
+    dim: int = -1,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Draw nearly one-hot vectors with a gradient: y = softmax((logits + G) / τ), G Gumbel's noise.
+
+    Args:
+        logits: logarithms of probabilities, up to a constant.
+        tau: the temperature τ > 0; the smaller, the nearer to one-hot.
+        hard: return one-hot vectors, with the gradient of y.
+        dim: the axis of the classes.
+        generator: where to draw from; by default the one that `manual_seed` seeds.
+
+    Raises:
+        ArgumentError: a temperature that is not above 0.
+
+    Source: Jang, Gu and Poole 2017, arXiv:1611.01144.
+
+    Example:
+        >>> import tinygrad_course as tc
+        >>> from tinygrad_course.nn import functional as F
+        >>> F.gumbel_softmax(tc.zeros(2, 3), hard=True).sum(dim=1)
+        tensor([1., 1.])
+    """
+    if not tau > 0:
+        raise errors.ArgumentError(f"gumbel_softmax: got tau={tau}, expected a number > 0.")
+    x = as_tensor(logits)
+    stream = (generator or default_generator).numpy
+    noise = -np.log(stream.standard_exponential(x.shape))
+    y: Any = softmax((x + noise.astype(x.dtype)) / tau, axis=dim)
+    if not hard:
+        return y  # type: ignore[no-any-return]
+    best = y.detach().argmax(dim, keepdim=True)
+    chosen: Any = zeros_like(y).scatter(dim, best, 1.0)
+    return chosen + (y - y.detach())  # type: ignore[no-any-return]
+
+
 def _check_probability(name: str, p: Any) -> None:
     """Raise unless p is a number in [0, 1]."""
     if isinstance(p, bool) or not isinstance(p, (int, float, np.number)) or not 0 <= p <= 1:
@@ -408,6 +449,7 @@ __all__ = [
     "gelu",
     "glu",
     "group_norm",
+    "gumbel_softmax",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
