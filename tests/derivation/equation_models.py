@@ -276,3 +276,34 @@ class Residual(nn.Module):
 @model
 def residual() -> Tensor:
     return bce(Residual())
+
+
+# --- images -------------------------------------------------------------------------------------
+
+
+def images(channels: int) -> tuple[Tensor, Tensor]:
+    """Return five images of 8 × 8, and their classes."""
+    rng = np.random.default_rng(4)
+    X = tc.tensor(rng.normal(size=(5, channels, 8, 8)), name="X")
+    return X, tc.tensor(rng.integers(0, 3, 5), name="Y")
+
+
+@model
+def convolution() -> Tensor:
+    X, Y = images(1)
+    net = nn.Sequential(
+        *(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 3))
+    )
+    return nn.CrossEntropyLoss()(net(X), Y)
+
+
+@model
+def deep_convolution() -> Tensor:
+    """Strides, padding, groups, batch norm, and the average of windows."""
+    X, Y = images(2)
+    net = nn.Sequential(
+        *(nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(4, 6, 3, stride=2, padding=1, groups=2), nn.ReLU(), nn.AvgPool2d(2)),
+        *(nn.Flatten(), nn.Linear(6, 3)),
+    )
+    return nn.CrossEntropyLoss()(net(X), Y)

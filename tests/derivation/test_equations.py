@@ -64,6 +64,7 @@ SHEETS: dict[str, tuple[str, dict[str, Any]]] = {
     "batch_norm_columns": ("batch_norm", {"notation": "columns", "shapes": True}),
     "batch_norm_steps": ("batch_norm", {"steps": True}),
     "residual_steps": ("residual", {"steps": True}),
+    "convolution_steps": ("convolution", {"steps": True, "shapes": True}),
     **{
         name: (name, {})
         for name in MODELS
@@ -71,7 +72,10 @@ SHEETS: dict[str, tuple[str, dict[str, Any]]] = {
     },
 }
 # In these, the other forms are kept too.
-IN_ALL_FORMS = ("shallow_columns_course", "shallow_rows_exact", "slide", "welch", "batch_norm")
+IN_ALL_FORMS = (
+    *("shallow_columns_course", "shallow_rows_exact", "slide", "welch", "batch_norm"),
+    "deep_convolution",
+)
 
 
 def sheet(name: str, **options: Any) -> Equations:
@@ -104,6 +108,25 @@ def test_there_is_no_golden_sheet_that_nothing_makes():
 
 
 # --- what the courses write ---------------------------------------------------------------------
+
+
+def test_a_convolution_and_its_two_adjoints():
+    """DLS, course 4, week 1: dA and dW of the lab, whose sums are over examples and windows."""
+    found = sheet("convolution")
+    assert found.forward[:4] == [
+        "Z[1] = W[1] ∗ X + b[1][:, None, None]",
+        "A[1] = relu(Z[1])",
+        "P[1] = pool_max(A[1], size=2)",
+        "F[1] = reshape(P[1], shape=(m, 36))",
+    ]
+    assert found.backward[3:] == [
+        "dF[1] = dZ[2] W[2]",
+        "dP[1] = reshape_like(dF[1], P[1])",
+        "dZ[1] = pool_place(dP[1], A[1], size=2) * (Z[1] > 0)",
+        "dW[1] = (1/m) conv_kernel(dZ[1], X, size=3)",
+        "db[1] = (1/m) np.sum(dZ[1], axis=(0, 2, 3))",
+    ]
+    assert r"Z^{[1]} &= W^{[1]} \ast X + b^{[1]} \\" in found.latex
 
 
 def test_the_shallow_network_in_columns_is_the_courses_4_and_6_equations():

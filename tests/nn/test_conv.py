@@ -270,3 +270,15 @@ def test_what_we_save_has_pytorchs_names_and_layouts(tmp_path: Path) -> None:
     for name, value in theirs.items():
         assert ours[name].dtype == value.dtype, name
         np.testing.assert_array_equal(ours[name].numpy(), value.numpy(), err_msg=name)
+
+
+def test_padding_never_wins() -> None:
+    """Each window has one number of the image, and zeros of -inf around: PyTorch's gradient is 1."""
+    x = tc.full((1, 1, 2, 2), -np.inf, requires_grad=True)
+    F.max_pool2d(x, 2, padding=1).sum().backward()
+    assert x.grad is not None and x.grad.tolist() == [[[[1, 1], [1, 1]]]]
+
+
+def test_so_many_cells_as_axes() -> None:
+    with pytest.raises(errors.ArgumentError, match="expected an integer >= 1, or 2 of them"):
+        F.adaptive_avg_pool2d(tc.zeros(1, 1, 4, 4), (2, 2, 2))

@@ -104,3 +104,17 @@ def test_messages() -> None:
     with pytest.raises(ShapeError):
         nn.summary(model, (3,))
     assert model.training and not any(any(m._hooks) for m in model.modules())
+
+
+def test_a_convolutional_network() -> None:
+    model = nn.Sequential(
+        *(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 16, 3), nn.ReLU()),
+        *(nn.MaxPool2d(2), nn.Flatten(), nn.Linear(400, 10)),
+    )
+    rows = nn.summary(model, (1, 28, 28)).rows
+    assert [(r.shape[1:], r.parameters) for r in rows if r.parameters] == [
+        ((8, 26, 26), 8 * 9 + 8),
+        ((16, 11, 11), 16 * 8 * 9 + 16),
+        ((10,), 4010),
+    ]
+    assert [r.shape for r in rows][5:7] == [(None, 16, 5, 5), (None, 400)]

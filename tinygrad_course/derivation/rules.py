@@ -131,6 +131,16 @@ def _shape_it_has(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int |
     return x if r.nodes[x].shape == params["shape"] else None
 
 
+@rule("reshape_to")
+def _for_each_channel(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
+    """Write the γ of channels as γ[:, None, None], whose axes it says."""
+    (x,) = inputs
+    shape = params["shape"]
+    if r.exact_dtypes or len(shape) < 3 or any(n != 1 for n in shape[1:]) or r.ndim(x) != 1:
+        return None
+    return r.make("insert_axes", x, axis=tuple(range(1, len(shape))))
+
+
 @rule("setitem")
 def _all_replaced(r: Rewriter, op: str, inputs: Inputs, params: Params) -> int | None:
     """x[...] = v replaces all of x."""

@@ -317,16 +317,9 @@ def conv_kernel(
 
 
 def _convolve(
-    name: str,
-    axes: int,
-    x: Any,
-    weight: Any,
-    bias: Any,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
-    groups: Any,
+    name: str, axes: int, x: Any, weight: Any, bias: Any, options: tuple[Any, Any, Any, Any]
 ) -> Any:
+    stride, padding, dilation, groups = options
     weight = as_tensor(weight)
     x, alone = batched(name, x, axes)
     _check_weight(name, weight, axes)
@@ -441,7 +434,7 @@ def conv1d(
         >>> tc.conv1d(tc.tensor([[[1.0, 2.0, 4.0, 8.0]]]), tc.tensor([[[-1.0, 1.0]]]))
         tensor([[[1., 2., 4.]]])
     """
-    return _convolve("conv1d", 1, x, weight, bias, stride, padding, dilation, groups)
+    return _convolve("conv1d", 1, x, weight, bias, (stride, padding, dilation, groups))
 
 
 @function(method=False, keywords={"input": "x"})
@@ -487,7 +480,7 @@ def conv2d(
         tensor([[[[ 0., -2.],
                   [ 0., -2.]]]])
     """
-    return _convolve("conv2d", 2, x, weight, bias, stride, padding, dilation, groups)
+    return _convolve("conv2d", 2, x, weight, bias, (stride, padding, dilation, groups))
 
 
 @function(method=False, keywords={"input": "x"})
@@ -520,21 +513,13 @@ def conv3d(
         >>> tc.conv3d(tc.ones(1, 1, 3, 3, 3), tc.ones(1, 1, 2, 2, 2)).shape
         (1, 1, 2, 2, 2)
     """
-    return _convolve("conv3d", 3, x, weight, bias, stride, padding, dilation, groups)
+    return _convolve("conv3d", 3, x, weight, bias, (stride, padding, dilation, groups))
 
 
 def _convolve_transposed(
-    name: str,
-    axes: int,
-    x: Any,
-    weight: Any,
-    bias: Any,
-    stride: Any,
-    padding: Any,
-    output_padding: Any,
-    groups: Any,
-    dilation: Any,
+    name: str, axes: int, x: Any, weight: Any, bias: Any, options: tuple[Any, Any, Any, Any, Any]
 ) -> Any:
+    stride, padding, output_padding, groups, dilation = options
     weight = as_tensor(weight)
     x, alone = batched(name, x, axes)
     _check_weight(name, weight, axes)
@@ -597,9 +582,8 @@ def conv_transpose1d(
         >>> tc.conv_transpose1d(tc.tensor([[[1.0, 2.0]]]), tc.tensor([[[1.0, 10.0]]]), stride=2)
         tensor([[[ 1., 10.,  2., 20.]]])
     """
-    return _convolve_transposed(
-        "conv_transpose1d", 1, x, weight, bias, stride, padding, output_padding, groups, dilation
-    )
+    options = (stride, padding, output_padding, groups, dilation)
+    return _convolve_transposed("conv_transpose1d", 1, x, weight, bias, options)
 
 
 @function(method=False, keywords={"input": "x"})
@@ -642,6 +626,5 @@ def conv_transpose2d(
                   [2., 4., 2.],
                   [1., 2., 1.]]]])
     """
-    return _convolve_transposed(
-        "conv_transpose2d", 2, x, weight, bias, stride, padding, output_padding, groups, dilation
-    )
+    options = (stride, padding, output_padding, groups, dilation)
+    return _convolve_transposed("conv_transpose2d", 2, x, weight, bias, options)

@@ -55,6 +55,8 @@ def _winners(x: Any, how: Windows) -> Any:
 
     Places are counted as `Windows.places` yields them. NaN is the largest, as in NumPy.
     """
+    if x.dtype.kind == "f" and any(a or b for a, b in how.padding):
+        x = np.maximum(x, np.finfo(x.dtype).min)  # in a window of -inf, nothing outside wins
     around, out = _lowest(x, how.padding), how.windows(x.shape[2:])
     y = won = None
     for k, index in enumerate(how.places(out)):
@@ -94,7 +96,9 @@ def pool_windows(x, size, stride, padding, dilation, value):
 
 def pool_at(x, size, stride, padding, dilation):
     # Where the largest of each window is, as a number of `positions`.
-    best = np.argmax(pool_windows(x, size, stride, padding, dilation, -np.inf), axis=-1)
+    least = np.finfo(np.result_type(x, np.float32)).min  # more than what is outside
+    above = pool_windows(np.maximum(x, least), size, stride, padding, dilation, -np.inf)
+    best = np.argmax(above, axis=-1)
     taken = pool_windows(positions(x), size, stride, padding, dilation, 0)
     return np.take_along_axis(taken, best[..., None], axis=-1)[..., 0]
 

@@ -355,8 +355,9 @@ def _cut(x: Any, axis: int, start: int, end: int) -> Any:
 def _adaptive(name: str, axes: int, x: Any, output: Any) -> tuple[Any, bool, Lengths]:
     x, alone = batched(name, x, axes)
     wanted = output if isinstance(output, (tuple, list)) else (output,) * axes
-    lengths = [n if w is None else w for w, n in zip(wanted, x.shape[2:], strict=False)]
-    cells = each(name, "output_size", tuple(lengths), axes)
+    if len(wanted) == axes:
+        wanted = [n if w is None else w for w, n in zip(wanted, x.shape[2:], strict=True)]
+    cells = each(name, "output_size", tuple(wanted), axes)
     if max(cells) > MOST_CELLS:
         raise errors.ArgumentError(
             f"{name}: got output_size={output!r}, expected at most {MOST_CELLS:,} cells."
