@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
 import tinygrad_course as tc
 from tinygrad_course import nn
+from tinygrad_course.derivation.verify import verify
 
 RNG = np.random.default_rng(0)
 
@@ -79,19 +81,45 @@ def test_several_heads_have_the_same_equations_between_their_arrangements() -> N
     assert "dA[1] = dO[1] V[1]ᵀ" in found.backward
 
 
-def test_the_programs_of_the_equations_compute_the_gradients() -> None:
-    for heads in (1, 2):
-        layer = nn.MultiheadAttention(4, heads, batch_first=True, dtype=tc.float64)
-        J = cost(layer)
-        J.backward()
-        sheet = tc.source(J)
-        space: dict[str, Any] = {}
-        exec(str(sheet), space)
-        given = {n.name: n.value for n in tc.Graph.of(J) if n.op is None and n.value is not None}
-        arguments = {name.replace("[", "").replace("]", ""): v for name, v in given.items()}
-        names = space["forward_backward"].__code__.co_varnames
-        count = space["forward_backward"].__code__.co_argcount
-        value, grads = space["forward_backward"](*[np.asarray(arguments[n]) for n in names[:count]])
-        assert np.isclose(value, J.item(), rtol=1e-12)
-        expected = layer.in_proj_weight.grad.numpy()  # type: ignore[union-attr]
-        np.testing.assert_allclose(grads["dW_QKV1"], expected, rtol=1e-9, atol=1e-12)
+def test_the_root_of_the_width_is_written_as_such() -> None:
+    X, Y = data(3, 5, 8, name="X"), data(3, 5, 8, name="Y")
+    layer = nn.MultiheadAttention(8, 1, bias=False, batch_first=True, dtype=tc.float64)
+    J = nn.MSELoss()(layer(X, X, X)[0], Y)
+    found = tc.equations(J)
+    assert "S[1] = Q[1] K[1]ᵀ / √8" in found.forward
+    assert "dQ[1] = (1/√8) dS[1] K[1]" in found.backward
+    assert r"\frac{1}{\sqrt{8}}" in found.latex
+    assert r"W_{\mathrm{Q}}^{[1]}" in found.latex
+    assert "S1 = (Q1 @ np.swapaxes(K1, -1, -2)) / 2.8284271247461903" in str(tc.source(J))
+    w = tc.tensor([2.0, 3.0], requires_grad=True, name="w", dtype=tc.float64)
+    assert tc.equations((w * 0.1).sum()).forward == ["u = 0.1 w"]  # not 1/√100
+
+
+@pytest.mark.parametrize("heads", [1, 2])
+@pytest.mark.parametrize("options", ["", "is_causal", "key_padding_mask"])
+def test_the_equations_of_attention_compute_its_gradients(heads: int, options: str) -> None:
+    """Also for another number of examples."""
+    layer = nn.MultiheadAttention(4, heads, batch_first=True, dtype=tc.float64)
+    given: dict[str, Any] = {"is_causal": True} if options == "is_causal" else {}
+    if options == "key_padding_mask":
+        given = {options: tc.tensor([[False] * 3 + [True] * 2] * 3), "need_weights": False}
+    found = verify(cost(layer, **given), tolerance=1e-11)
+    assert found and found.checks and len(found.counts) == 2 and not found.notes
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: nn.TransformerEncoderLayer(4, 2, 3, 0.0, norm_first=True, batch_first=True),
+        lambda: nn.TransformerEncoderLayer(4, 1, 3, 0.0, "gelu", batch_first=True),
+        lambda: nn.Sequential(nn.Linear(4, 4), nn.GroupNorm(5, 5)),
+        lambda: nn.Sequential(nn.Linear(4, 4), nn.RMSNorm((5, 4))),
+        lambda: nn.Sequential(nn.Linear(4, 4), nn.InstanceNorm1d(5, affine=True)),
+        lambda: nn.Sequential(nn.Linear(4, 4), nn.PositionalEncoding(4, 0.0, 7, learned=True)),
+    ],
+)
+def test_the_equations_of_layers_compute_their_gradients(make: Any) -> None:
+    layer = make().double()
+    J = nn.MSELoss()(layer(data(3, 5, 4, name="X")), data(3, 5, 4, name="Y"))
+    found = verify(J, tolerance=1e-10)
+    assert found and found.checks

@@ -36,7 +36,7 @@ _GREEK = {
 }
 _LAYER_LATEX = re.compile(r"((?:d )?[^\s^]+\^\{(?:2\\,)?[\[(]\w+[\])])\}")
 _WORDS = {"ᵀ": "_T", "′": "_prime", "²": "_sq", "\u0303": "_tilde"}
-_NAME = re.compile(r"(d?)([A-Za-zα-ω])(\u0303?)(²?)_?(\d+|(?<=_)[a-z]+)?")
+_NAME = re.compile(r"(d?)([A-Za-zα-ω])(\u0303?)(²?)_?(\d+|(?<=_)[A-Za-z]+)?")
 _INDEXED = re.compile(r"([^\[\]]+)\[(\w+)\](.*)")
 
 
@@ -125,11 +125,19 @@ class Writer:
             fraction = (1, 2) if factor and value == 0.5 else _fraction(value)
             if fraction is not None:
                 return self.quotient(*fraction)
+            root = _root(value)
+            if root is not None:
+                return self._of_root(*root)
             text = re.sub(r"e-0(\d)$", r"e-\1", _rounded(text))
         if self.form == "latex":
             text = re.sub(r"e\+?(-?)0*(\d+)$", r" \\cdot 10^{\1\2}", text)
             text = re.sub(r"^1 \\cdot ", "", text)
         return text, UNARY if text.startswith("-") else ATOM
+
+    def _of_root(self, number: int, below: bool) -> Written:
+        """Return √8, or 1/√8."""
+        text = rf"\sqrt{{{number}}}" if self.form == "latex" else f"√{number}"
+        return self.quotient(1, text) if below else (text, ATOM)
 
     def quotient(self, top: Any, bottom: Any) -> Written:
         """Return a quotient of numbers, written close together: 2/3."""
@@ -345,6 +353,23 @@ def _raised(w: Writer, part: Written, power: str) -> str:
 def _in_brackets(latex: str) -> str:
     """Return LaTeX in brackets that are as high as what they enclose."""
     return rf"\left({latex}\right)" if r"\frac" in latex else f"({latex})"
+
+
+def _root(value: Any) -> tuple[int, bool] | None:
+    """Return n for √n and 1/√n, as attention divides by √d, and whether it stands below.
+
+    >>> _root(8**0.5), _root(1 / 8**0.5), _root(0.1), _root(1.5), _root(3)
+    ((8, False), (8, True), None, None, None)
+    """
+    if not isinstance(value, float) or not 0.01 < value < 100 or value.is_integer():
+        return None
+    for below, square in ((False, value * value), (True, 1 / (value * value))):
+        n = round(square)
+        if math.isqrt(n) ** 2 != n and value in (
+            (1 / math.sqrt(n), n**-0.5) if below else (math.sqrt(n),)
+        ):
+            return n, below
+    return None
 
 
 def _fraction(value: Any) -> tuple[int, int] | None:
