@@ -114,3 +114,15 @@ def test_pieces_that_overlap_or_leave_gaps() -> None:
         return g
 
     np.testing.assert_allclose(compile(f, backend="numpy")(x).numpy(), f(x).numpy(), rtol=1e-13)
+
+
+def test_columns_are_joined_where_they_are_joined_again() -> None:
+    x = tc.tensor(RNG.normal(size=(3, 2)))
+
+    def f(x: Any) -> Any:
+        parts = [tc.cat([x * k, x.sin()], 1) for k in range(1, 5)]
+        return tc.cat(parts, 0), tc.cat([x.cos()], 1)
+
+    fast = compile(f, backend="numpy")
+    for mine, wanted in zip(fast(x), f(x), strict=True):
+        np.testing.assert_allclose(mine.numpy(), wanted.numpy(), rtol=1e-15)

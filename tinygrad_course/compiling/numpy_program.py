@@ -219,6 +219,9 @@ class NumpyProgram:
             return [*first, f"copyto({out}, {a}, 'unsafe', {condition})"]
         if op is JOIN:
             return self._join(node, operands, out)
+        if op.name == "join":
+            self.bound["concatenate"] = np.concatenate
+            return [f"concatenate({_tuple(operands)}, {node.params['axis']}, {out})"]
         ufunc = np.reciprocal if op.name == "reciprocal" else op.ufunc
         self.bound[ufunc.__name__] = ufunc
         first = []
@@ -235,7 +238,7 @@ class NumpyProgram:
         starts = {start for whole, start in self.plan.pieces.values() if whole == node.index}
         if not starts:
             self.bound["concatenate"] = np.concatenate
-            return [f"concatenate(({', '.join(operands)}), None, {out})"]
+            return [f"concatenate({_tuple(operands)}, None, {out})"]
         calls = []
         start = 0
         for i, x in zip(node.inputs, operands, strict=True):
@@ -390,3 +393,7 @@ class NumpyProgram:
                     start = stop
             values[node.index] = flat
         return before, after
+
+
+def _tuple(operands: list[str]) -> str:
+    return f"({', '.join(operands)}{',' if len(operands) == 1 else ''})"

@@ -94,7 +94,7 @@ def computes_into(node: GraphNode) -> bool:
         return False
     if op.ufunc is not None or op is JOIN:
         return True
-    if op.name in ("reciprocal", "matrix_product", "where", "cast"):
+    if op.name in ("reciprocal", "matrix_product", "where", "cast", "join"):
         return True
     return op.name in REDUCTIONS
 
