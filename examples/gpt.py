@@ -96,7 +96,7 @@ def sample(model: Any, start: str, count: int, temperature: float, rng: Any) -> 
     return written
 
 
-def main(out: Path | None = None, steps: int = 800, compiled: bool = True) -> dict[str, Any]:
+def main(out: Path | None = None, steps: int = 1000, compiled: bool = True) -> dict[str, Any]:
     tc.manual_seed(0)
     rng = np.random.default_rng(0)
     tokens = np.array([NUMBER[letter] for letter in TEXT])
