@@ -31,7 +31,13 @@ _AFFINE, _PRODUCT, _JOIN = affine.op, matrix_product.op, join.op
 
 
 class RNNBase(Module):
-    """What the recurrent layers share: parameters, directions, layers, initial and final states."""
+    """What the recurrent layers share: parameters, directions, layers, initial and final states.
+
+    Example:
+        >>> from tinygrad_course import nn
+        >>> [isinstance(layer(2, 3), nn.RNNBase) for layer in (nn.RNN, nn.LSTM, nn.Linear)]
+        [True, True, False]
+    """
 
     mode: str  # which step, of `cells.STEPS`
     numbers_symbols = False
