@@ -96,6 +96,7 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool = False,
 ) -> tuple[Tensor | None, ...]:
     """Return the gradient of `outputs` with respect to each of `inputs`, leaving ``.grad`` alone.
@@ -106,6 +107,7 @@ def grad(
         grad_outputs: cotangents of the outputs; 1 for scalars.
         retain_graph: keep the graph usable; by default, the value of `create_graph`.
         create_graph: record the computation of the gradients, so they can be differentiated.
+        only_inputs: accepted; ``.grad`` of other leaves is never touched.
         allow_unused: return None for an input that no gradient reaches, instead of raising.
 
     Raises:
