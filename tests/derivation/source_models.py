@@ -260,7 +260,22 @@ def others() -> dict[str, Model]:
         rows(2, 2, "real"), lambda X, Y: (X @ W - Y).norm() + W.norm(axis=0).sum()
     )
     found["greek"] = greek()
+    found["images"] = images()
     return found
+
+
+def images() -> Model:
+    """Return a convolutional network: strides, padding, both poolings, channels in groups."""
+    net = nn.Sequential(
+        *(nn.Conv2d(2, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, stride=2, padding=1)),
+        *(nn.Conv2d(4, 6, 2, stride=2, groups=2), nn.Tanh(), nn.AvgPool2d(2)),
+        *(nn.Flatten(), nn.Linear(6, 3)),
+    ).double()
+    return Model(
+        lambda m: {"X": normal(m, 2, 8, 8), "Y": RNG.integers(0, 3, m)},
+        lambda X, Y: nn.CrossEntropyLoss()(net(X), Y),
+        counts=(1, 5),
+    )
 
 
 _PARAMETERS: dict[str, Any] = {}

@@ -283,7 +283,7 @@ def _side_by_side(w: Writer, first: Written, second: Written) -> Written:
     right = second[0] if goes_on else w.bracket(second, JUXTAPOSITION)
     if right[0].isdigit():
         right = w.bracket(second, ATOM + 1)
-    apart = w.form == "latex" and (right.startswith(r"\mathrm{np.") or left.endswith("}"))
+    apart = w.form == "latex" and (right.startswith(r"\mathrm{") or left.endswith("}"))
     space = r" \, " if apart else " "
     return f"{left}{space}{right}", PRODUCT if goes_on and right == second[0] else JUXTAPOSITION
 
