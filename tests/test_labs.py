@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from test_examples import run
 
+import tinygrad_course as tc
 from tinygrad_course.data import course
 
 
@@ -139,3 +140,33 @@ def test_regularization(tmp_path):
     assert "dW[3] = (1/m) dZ[3] A[2]ᵀ + 0.005 λ W[3]" in found["sheet"].backward
     assert "dZ[1] = dA_drop[1] * D[1] * (Z[1] > 0)" in found["dropout"].backward
     assert (tmp_path / "regularization.png").stat().st_size > 5000
+
+
+def test_autoencoder(tmp_path):
+    found = run("autoencoder", tmp_path)
+    # No linear code of 8 numbers loses less than the principal components (Baldi, Hornik 1989).
+    least = found["components"]
+    assert least < found["linear"]["lost"] < 1.03 * least
+    assert found["deep"]["lost"] < 0.6 * least
+    assert found["deep"]["test"] < 0.8 * found["components_test"]
+    assert found["sheet"].cost == ["J = (1/(64 m)) np.sum((Z[2] - X)²)"]
+    assert (tmp_path / "autoencoder.png").stat().st_size > 5000
+
+
+def test_vae(tmp_path):
+    found = run("vae", tmp_path, epochs=40)
+    # The test images cost less than to one who knows the mean image alone, and not less than the
+    # entropy of their pixels.
+    assert found["floor"] < found["reconstruction"] < found["blind"] - 3
+    assert found["reconstruction"] + found["divergence"] < found["blind"]
+    assert 1 < found["divergence"] < 4
+    # KL(N(0.7, 0.4²) ‖ N(0, 1)) by quadrature.
+    x = np.linspace(-6, 6, 100_001)
+    p, q = (np.exp(-(((x - μ) / σ) ** 2) / 2) / σ for μ, σ in ((0.7, 0.4), (0, 1)))
+    integrand = p * (np.log(p) - np.log(q)) / math.sqrt(2 * math.pi)
+    by_formula = found["kl"](tc.tensor([0.7]), tc.tensor([2 * math.log(0.4)])).item()
+    assert by_formula == pytest.approx(integrand.sum() * (x[1] - x[0]), rel=1e-6)
+    for line in ("dz = dZ[4] W[4]ᵀ", "dμ = μ + dz", "dσ = dz * ε"):
+        assert line in found["sheet"].backward
+    assert "z = μ + σ * ε" in found["sheet"].forward
+    assert (tmp_path / "vae.png").stat().st_size > 5000

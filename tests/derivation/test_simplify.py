@@ -265,6 +265,16 @@ def test_a_number_that_happens_to_be_one_over_m_is_a_number():
     assert "0.01 is taken for 1/m" in note
 
 
+def test_one_over_m_is_seen_through_a_constant_factor():
+    """A cost of two sums, one of them with a ½ of its own, as a divergence has it."""
+    loss = ((X @ parameter(3, 1)) ** 2).sum() / M + ((X @ parameter(3, 1)) ** 2).sum() / 2 / M
+    derived = derive(loss)
+    assert verify(derived, tolerance=1e-12)
+    assert not any(f"{M}" in line for line in lines(loss).values())
+    assert all("is taken for m" in note for note in derived.notes)
+    assert len(derived.notes) == 2
+
+
 def test_weights_decay_keeps_its_own_factor():
     model = nn.Sequential(nn.Dense(3, 1, activation="sigmoid"))
     loss = nn.BCELoss()(model(X), Y) + 0.5 / M * (model[0].W ** 2).sum()

@@ -72,7 +72,7 @@ def _examples_summed(graph: Graph, sizes: Sizes, total: int, power: int) -> list
 def _summed_roots(graph: Graph, sizes: Sizes, total: int) -> list[int]:
     """Return the classes of axes of examples that a number sums over: Σ, or a product y aᵀ.
 
-    The number may have a sign, axes of length 1, and be a sum of such sums.
+    The number may have a sign, a constant factor, axes of length 1, and be a sum of such sums.
     """
     found: list[list[int]] = []
     stack, seen = [total], {total}
@@ -84,6 +84,12 @@ def _summed_roots(graph: Graph, sizes: Sizes, total: int) -> list[int]:
             stack.extend(set(inputs) - seen)
             seen.update(inputs)
             continue
+        if name in ("mul", "div"):
+            factors = [i for i in inputs if graph[i].role != "constant" or graph[i].op is not None]
+            if len(factors) == 1 and (name == "mul" or factors[0] == inputs[0]):
+                stack.extend(set(factors) - seen)
+                seen.update(factors)
+                continue
         first = 0 if name == "sum" and node.params["axis"] is None else -1
         if first and name not in ("matrix_product", "inner"):
             return []
