@@ -26,12 +26,14 @@ from .join import pad
 from .windows import (
     Lengths,
     add_columns,
+    add_rows,
     batched,
     chunks,
     columns,
     count,
     each,
     fits,
+    in_rows,
     inside,
     padded,
     short,
@@ -257,10 +259,16 @@ def conv_transpose(
     channels = w.shape[1] * groups
     dtype = np.result_type(x, w)
     y: Any = np.zeros((len(x), channels, *lengths), dtype)
-    flat = x.reshape(len(x), groups, w.shape[0] // groups, -1)
-    for part in chunks(len(x), channels * math.prod(size) * math.prod(places) * dtype.itemsize):
+    # Zeros between the rows of x must not meet infinite weights.
+    rows = all(s == 1 for s in stride) and bool(np.isfinite(w).all())
+    flat = in_rows(x, lengths) if rows else x.reshape(len(x), w.shape[0], -1)
+    flat = flat.reshape(len(x), groups, w.shape[0] // groups, -1)
+    for part in chunks(len(x), channels * math.prod(size) * flat.shape[-1] * dtype.itemsize):
         cols = np.matmul(kernels, flat[part])
-        add_columns(cols.reshape(-1, channels, *size, *places), y[part], stride, dilation)
+        if rows:
+            add_rows(cols.reshape(-1, channels, *size, flat.shape[-1]), y[part], size, dilation)
+        else:
+            add_columns(cols.reshape(-1, channels, *size, *places), y[part], stride, dilation)
     if any(padding):
         inner = [n - 2 * p for n, p in zip(lengths, padding, strict=True)]
         y = y[(..., *inside(inner, [(p, p) for p in padding]))]

@@ -7,6 +7,7 @@ at both ends. What convolution and pooling share is here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -87,6 +88,32 @@ def add_columns(cols: Any, into: Any, stride: Lengths, dilation: Lengths) -> Non
     for place, index in offsets(size, stride, dilation, out):
         part = into[index]
         np.add(part, cols[(slice(None), slice(None), *place)], out=part)
+
+
+def in_rows(x: Any, lengths: Lengths) -> Any:
+    """Return (N, C, *places) laid out in a grid of these lengths, in one row that ends with x.
+
+    What windows one apart hold of the grid, for one place in them, then is such a row too; short
+    rows of an image would be added one by one.
+    """
+    grid: Any = np.zeros((*x.shape[:3], *lengths[1:]), x.dtype)
+    grid[(..., *(slice(0, n) for n in x.shape[3:]))] = x
+    end = sum((n - 1) * s for n, s in zip(x.shape[2:], steps_of(lengths), strict=True)) + 1
+    return grid.reshape(*x.shape[:2], -1)[..., :end]
+
+
+def add_rows(cols: Any, into: Any, size: Lengths, dilation: Lengths) -> None:
+    """Add windows one apart, (N, C, *size, row of `in_rows`), to (N, C, *lengths)."""
+    steps, flat = steps_of(into.shape[2:]), into.reshape(*into.shape[:2], -1)
+    for place in np.ndindex(*size):
+        start = sum(k * d * s for k, d, s in zip(place, dilation, steps, strict=True))
+        part = flat[..., start : start + cols.shape[-1]]
+        np.add(part, cols[(slice(None), slice(None), *place)], out=part)
+
+
+def steps_of(lengths: Lengths) -> Lengths:
+    """Return how many elements apart neighbours along each axis are."""
+    return tuple(math.prod(lengths[k + 1 :]) for k in range(len(lengths)))
 
 
 def chunks(number: int, bytes_each: int) -> Iterator[slice]:
