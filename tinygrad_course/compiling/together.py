@@ -274,7 +274,7 @@ class _Adder(_Copy):
             return terms
         else:
             found.append(self._join(pieces, axis))
-        return [t for t in terms if t not in placed]
+        return _without(terms, placed)
 
     def _products(self, terms: list[GraphNode], found: list[int]) -> list[GraphNode]:
         """Make one product of those of transposed matrices with others."""
@@ -298,7 +298,7 @@ class _Adder(_Copy):
             whole, other = self._join(list(lefts), 0), self._join(list(rights), 0)
             turned = self._make("matrix_transpose", self.nodes[whole].shape[::-1], whole)
             found.append(self._make("matrix_product", products[0].shape, turned, other))
-            terms = [t for t in terms if t not in products]
+            terms = _without(terms, products)
         return terms
 
     def _totals(self, terms: list[GraphNode], found: list[int]) -> list[GraphNode]:
@@ -317,7 +317,7 @@ class _Adder(_Copy):
             return terms
         rows = self._join(sorted(self.new[t.inputs[0]] for t in sums), 0)
         found.append(self._make("sum", sums[0].shape, rows, axis=0))
-        return [t for t in terms if t not in sums]
+        return _without(terms, sums)
 
 
 class _Turner(_Copy):
@@ -349,6 +349,11 @@ class _Turner(_Copy):
             self._rows[right] = self._make(ROWS, self.nodes[right].shape, right)
         inputs = (left, self._rows[right], *others)
         return self._append(replace(node, inputs=inputs, grad=None))
+
+
+def _without(terms: list[GraphNode], done: list[GraphNode]) -> list[GraphNode]:
+    gone = {t.index for t in done}
+    return [t for t in terms if t.index not in gone]
 
 
 def _slice(node: GraphNode) -> tuple[int, int, int, bool] | None:
