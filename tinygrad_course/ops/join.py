@@ -16,8 +16,8 @@ from .shape import axis_of, broadcast_to, reshape, sizes, transpose, unsqueeze
 
 
 def _part(g: Any, i: int, xs: Any, axis: int) -> Any:
-    start = sum(np.shape(x)[axis] for x in xs[:i])
-    stop = start + np.shape(xs[i])[axis]
+    start = sum([x.shape[axis] for x in xs[:i]])
+    stop = start + xs[i].shape[axis]
     index = [slice(None)] * g.ndim
     index[axis] = slice(start, stop)
     return g[tuple(index)]
