@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy import bool_ as bool_
+from numpy import e as e
 from numpy import float16, float32, float64, int8, int16, int32, int64, uint8
 from numpy import inf as inf
 from numpy import nan as nan

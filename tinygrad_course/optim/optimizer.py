@@ -8,6 +8,7 @@ update becomes part of the graph. Nothing here knows how gradients are computed.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar
@@ -121,7 +122,7 @@ class Optimizer:
         if others:
             refuse_unknown(type(self).__name__, others, defaults)
         self.defaults = dict(defaults)
-        self.state: dict[Tensor, dict[str, Any]] = {}
+        self.state: dict[Tensor, dict[str, Any]] = self._states({})
         self.param_groups: list[Group] = []
         self._rates: list[Tensor] = []
         self._plans: dict[int, tuple[Any, int, Joined | None, list[Tensor]]] = {}
@@ -130,6 +131,14 @@ class Optimizer:
         self._memory = [0]
         for group in groups_of(type(self).__name__, params):
             self.add_param_group(group)
+
+    def _steps_itself(self) -> bool:
+        """Return True for an optimizer of one's own, which defines `step`."""
+        return type(self).step is not Optimizer.step
+
+    def _states(self, state: dict[Tensor, dict[str, Any]]) -> dict[Tensor, dict[str, Any]]:
+        """Return where `state` is kept: one's own `step` may ask for it before there is any."""
+        return defaultdict(dict, state) if self._steps_itself() else state
 
     # --- what a subclass says ---------------------------------------------------------------
 
@@ -258,7 +267,7 @@ class Optimizer:
             groups.append({**group, "params": [numbers[p] for p in group["params"]]})
         state = {
             i: {
-                key: int(value) if key == "step" else value._data.copy()
+                key: int(value) if key == "step" else _copied(value)
                 for key, value in self.state[p].items()
             }
             for p, i in numbers.items()
@@ -278,7 +287,7 @@ class Optimizer:
         state, groups = self._fitting(state_dict)
         for group, loaded in zip(self.param_groups, groups, strict=True):
             group.update((k, v) for k, v in loaded.items() if k not in ("params", "param_names"))
-        self.state = state
+        self.state = self._states(state)
 
     def __repr__(self) -> str:
         """Show the options of each group."""
@@ -541,6 +550,9 @@ class Optimizer:
 
     def _loaded(self, who: str, number: Any, p: Tensor, key: str, value: Any) -> Any:
         """Return one value of a parameter's state as it is kept here."""
+        if self._steps_itself() and key not in (*self.moments, "step"):
+            # An optimizer of one's own: what it remembers is its own affair.
+            return wrap(np.array(value)) if isinstance(value, Tensor | np.ndarray) else value
         array = np.asarray(value)
         if key == "step":
             return int(array)
@@ -568,3 +580,8 @@ def _make_plain(entries: list[dict[str, Any]]) -> None:
     """Make the step counts of a recorded step plain numbers again."""
     for entry in entries:
         entry["step"] = int(entry["step"])
+
+
+def _copied(value: Any) -> Any:
+    """Return the numbers of a moment, or what else an optimizer of one's own remembers."""
+    return value._data.copy() if isinstance(value, Tensor) else value

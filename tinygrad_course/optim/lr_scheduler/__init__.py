@@ -23,6 +23,8 @@ from .simple import (
     StepLR,
 )
 
+_LRScheduler = LRScheduler  # PyTorch's former name, which schedules of one's own still use
+
 __all__ = [
     "ChainedScheduler",
     "ConstantLR",
