@@ -34,6 +34,7 @@ MADE: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "ReflectionPad2d": (lambda: nn.ReflectionPad2d((1, 0, 2, 1)), (1, 3, 3)),
     "ReplicationPad1d": (lambda: nn.ReplicationPad1d(1), (2, 4)),
     "ReplicationPad2d": (lambda: nn.ReplicationPad2d((1, 0, 2, 1)), (1, 3, 3)),
+    "Unflatten": (lambda: nn.Unflatten(1, (2, 2)), (4, 3)),
     "Unfold": (lambda: nn.Unfold(2, padding=1), (1, 3, 3)),
     "Upsample": (lambda: nn.Upsample(scale_factor=2, mode="bilinear"), (1, 2, 3)),
     "ZeroPad1d": (lambda: nn.ZeroPad1d(1), (2, 4)),
