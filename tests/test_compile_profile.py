@@ -331,3 +331,24 @@ def test_a_profile_belongs_to_its_program(backend: str) -> None:
     assert "time per group" not in f.explain()
     f(tc.ones(4))
     assert "time per group" in f.explain()
+
+
+def test_profile_of_images() -> None:
+    """The gradient of flattening is shaped like a result that has no memory of its own."""
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8, 3))  # noqa: E501  # fmt: skip
+    sgd, loss = optim.SGD(model.parameters(), lr=0.1), nn.CrossEntropyLoss()
+
+    @tc.compile(backend="numpy")
+    def step(X: Any, Y: Any) -> Any:
+        sgd.zero_grad()
+        J = loss(model(X), Y)
+        J.backward()
+        sgd.step()
+        return J
+
+    X, Y = tc.rand(4, 1, 6, 6), tc.tensor([0, 1, 2, 1])
+    step(X, Y)
+    text = str(step.profile(X, Y, repeat=3))
+    assert "W[1] ∗ X" in text and "pool_place(" in text
+    # α/m multiplies dZ of the last layer once, not the gradients of the convolution.
+    assert re.search(r"W\[1\] ← W\[1\] - t\d+$", text, re.MULTILINE)
