@@ -28,6 +28,7 @@ from attention_layers import ATTENTION_LAYERS  # noqa: E402
 from equation_models import MODELS, M  # noqa: E402
 from image_layers import IMAGE_LAYERS  # noqa: E402
 from op_samples import COMPOSED, OPS, Call, Sample  # noqa: E402
+from recurrent_layers import RECURRENT_LAYERS  # noqa: E402
 from test_registry import each, fill, leaves, run  # noqa: E402
 
 FORMS = {"text": "txt", "latex": "tex", "markdown": "md", "mathml": "html"}
@@ -419,8 +420,45 @@ def test_every_operation_is_written_in_all_forms(name: str, sample: Sample | Cal
 
 
 X3 = (4, 3)  # four examples of three features
+
+
+def layer() -> Any:
+    """Return what a dense layer computes of four examples."""
+    return nn.Dense(3, 2)(tc.rand(*X3))
+
+
+def classes() -> Any:
+    return nn.Dense(3, 3)(tc.rand(*X3)), tc.tensor([0, 2, 1, 0])
+
+
+def signs() -> Any:
+    return tc.tensor([1.0, -1.0, 1.0, -1.0])
+
+
+LOSSES: dict[str, Any] = {
+    "CosineEmbeddingLoss": lambda: nn.CosineEmbeddingLoss()(layer(), tc.rand(4, 2), signs()),
+    "GaussianNLLLoss": lambda: nn.GaussianNLLLoss()(layer(), tc.ones(4, 2), tc.ones(4, 2)),
+    "HingeEmbeddingLoss": lambda: nn.HingeEmbeddingLoss()(layer()[:, 0], signs()),
+    "KLDivLoss": lambda: nn.KLDivLoss(reduction="batchmean")(
+        layer().log_softmax(-1), tc.rand(4, 2).softmax(-1)
+    ),
+    "MarginRankingLoss": lambda: nn.MarginRankingLoss(0.1)(layer()[:, 0], tc.rand(4), signs()),
+    "MultiLabelMarginLoss": lambda: nn.MultiLabelMarginLoss()(
+        classes()[0], tc.tensor([[0, -1, 0], [1, 2, -1], [2, -1, 0], [0, 1, -1]])
+    ),
+    "MultiLabelSoftMarginLoss": lambda: nn.MultiLabelSoftMarginLoss()(layer(), tc.ones(4, 2)),
+    "MultiMarginLoss": lambda: nn.MultiMarginLoss()(*classes()),
+    "PoissonNLLLoss": lambda: nn.PoissonNLLLoss()(layer(), tc.ones(4, 2)),
+    "SoftMarginLoss": lambda: nn.SoftMarginLoss()(layer()[:, 0], signs()),
+    "TripletMarginLoss": lambda: nn.TripletMarginLoss()(layer(), tc.rand(4, 2), tc.rand(4, 2)),
+    "TripletMarginWithDistanceLoss": lambda: nn.TripletMarginWithDistanceLoss()(
+        layer(), tc.rand(4, 2), tc.rand(4, 2)
+    ),
+}
 MODULES: dict[str, Any] = {
     **ATTENTION_LAYERS,
+    **LOSSES,
+    **RECURRENT_LAYERS,
     **IMAGE_LAYERS,
     "BCELoss": lambda: nn.BCELoss()(nn.Dense(3, 2, "sigmoid")(tc.rand(*X3)), tc.ones(4, 2)),
     "BCEWithLogitsLoss": lambda: nn.BCEWithLogitsLoss()(
@@ -451,6 +489,7 @@ MODULES: dict[str, Any] = {
         nn.Dense(3, 2)(tc.rand(*X3)), tc.rand(4, 2)
     ).mean(),
     "Threshold": lambda: nn.Threshold(0.1, 0.5),
+    "Unflatten": lambda: nn.Unflatten(1, (3, 1)),
     "NLLLoss": lambda: nn.NLLLoss()(
         nn.Dense(3, 2)(tc.rand(*X3)).log_softmax(-1), tc.tensor([0, 1, 1, 0])
     ),
@@ -460,7 +499,7 @@ MODULES: dict[str, Any] = {
 def modules_of_nn() -> list[str]:
     """Return the names of the modules that compute something."""
     bases = {"Module", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"}
-    bases.add("Activation")
+    bases |= {"Activation", "RNNBase"}
     found = {n for n in dir(nn) if isinstance(getattr(nn, n), type)}
     found = {n for n in found if issubclass(getattr(nn, n), nn.Module)}
     return sorted(found - bases)

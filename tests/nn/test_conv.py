@@ -273,7 +273,7 @@ def test_what_we_save_has_pytorchs_names_and_layouts(tmp_path: Path) -> None:
 
 
 def test_padding_never_wins() -> None:
-    """Each window has one number of the image, and zeros of -inf around: PyTorch's gradient is 1."""
+    """Windows with one number of the image, and padding of -inf: PyTorch's gradient is 1."""
     x = tc.full((1, 1, 2, 2), -np.inf, requires_grad=True)
     F.max_pool2d(x, 2, padding=1).sum().backward()
     assert x.grad is not None and x.grad.tolist() == [[[[1, 1], [1, 1]]]]

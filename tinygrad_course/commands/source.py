@@ -49,7 +49,13 @@ def add(commands: Any) -> None:
         default="one",
         help="one function, or those of the course, layer by layer with caches (one)",
     )
-    parser.add_argument("--optimizer", choices=OPTIMIZERS, help="add the update of the parameters")
+    known = ", ".join(OPTIMIZERS)
+    parser.add_argument(
+        "--optimizer",
+        choices=OPTIMIZERS,
+        metavar="NAME",
+        help=f"add the update of the parameters: {known}",
+    )
     parser.add_argument("--loop", action="store_true", help="add the training loop")
     parser.add_argument("-o", "--out", metavar="FILE", help="write to this file, ending in .py")
     add_verify(parser)

@@ -94,7 +94,10 @@ def add(commands: Any) -> None:
         "--hidden", type=hidden, metavar="N,N,…", help="units of the hidden layers, or 'none'"
     )
     parser.add_argument("--seed", type=number_from_zero, help="of weights, order and split (0)")
-    parser.add_argument("--optimizer", choices=OPTIMIZERS, help="of the update")
+    known = ", ".join(OPTIMIZERS)
+    parser.add_argument(
+        "--optimizer", choices=OPTIMIZERS, metavar="NAME", help=f"of the update: {known}"
+    )
     parser.add_argument("--activation", choices=ACTIVATIONS, help="of the hidden layers")
     parser.add_argument("--out", metavar="DIR", help="folder to write (runs/DATASET)")
     parser.add_argument(

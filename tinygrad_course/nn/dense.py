@@ -288,6 +288,7 @@ class Flatten(Module):
 
     def forward(self, x: Any) -> Tensor:
         """Join the axes."""
+        x = x if isinstance(x, Tensor) else Tensor(x)
         y = flatten(x, self.start_dim, self.end_dim)
         return name_after(x, y, "F") if x.ndim > 2 else y  # type: ignore[no-any-return]
 

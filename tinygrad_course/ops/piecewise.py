@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import errors
+from ..tensor import as_tensor
 from .compare import clip_between, where
 from .define import function, op
 
@@ -171,7 +172,8 @@ def prelu(x: Any, weight: Any) -> Any:
         tensor([[-0.25, -0.5 ],
                 [ 2.  ,  2.  ]])
     """
-    shape = np.shape(weight)
+    weight = as_tensor(weight)
+    shape = weight.shape
     if shape not in ((), (1,)):
         channels = x.shape[1 if x.ndim > 1 else 0] if x.ndim else 1
         if shape != (channels,):

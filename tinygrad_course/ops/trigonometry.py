@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from .. import errors
+from ..messages import brief
 from .define import op
 
 
@@ -260,6 +262,11 @@ def sinc(x: Any, *, n: int = 0) -> Any:
         >>> tc.sinc(tc.tensor([0.0, 0.5, 1.5]))
         tensor([ 1.    ,  0.6366, -0.2122])
     """
+    if not isinstance(n, int) or not 0 <= n <= 64:
+        raise errors.ArgumentError(
+            f"sinc: got n={brief(n)}, expected an integer from 0 to 64: which derivative. Leave it "
+            "out for the function itself."
+        )
     if n == 0:
         return np.sinc(x)
     near = np.abs(np.multiply(x, math.pi)) <= n + 1
