@@ -13,7 +13,8 @@ from tinygrad_course.tensor import Tensor
 
 ACTIVATIONS = (
     "sigmoid", "tanh", "relu", "leaky_relu", "elu", "softplus", "gelu", "silu", "softmax", "step",
-    "mish", "selu", "celu", "hardtanh", "relu6", "hardsigmoid", "hardswish", "softsign", "logsigmoid",
+    "mish", "selu", "celu", "hardtanh", "relu6", "hardsigmoid", "hardswish", "softsign",
+    "logsigmoid",
 )  # fmt: skip
 
 
