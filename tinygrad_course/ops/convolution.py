@@ -97,7 +97,7 @@ def in_groups(x, groups, axis):
     # The channels of x along an axis as (groups, channels of each), and what is in space as one.
     shape = np.shape(x)
     each = shape[axis] // groups
-    return np.reshape(x, (*shape[:axis], groups, each, *shape[axis + 1:2], -1))
+    return np.reshape(x, (*shape[:axis], groups, each, *shape[axis + 1 : 2], -1))
 
 def windows(x, size, stride, dilation):
     # How many windows there are along each axis.
@@ -110,7 +110,7 @@ def correlated(w, x, stride, dilation, groups):
     n = windows(x, size, stride, dilation)
     taps = (in_groups(tap(x, at, n, stride, dilation), groups, 1) for at in grid(size))
     kernels = (in_groups(w[(slice(None), slice(None), *at)], groups, 0) for at in grid(size))
-    y = sum(np.einsum('ngcp,goc->ngop', a, b[..., 0]) for a, b in zip(taps, kernels))
+    y = sum(np.einsum("ngcp,goc->ngop", a, b[..., 0]) for a, b in zip(taps, kernels))
     return np.reshape(y, (np.shape(x)[0], np.shape(w)[0], *n))
 
 def conv(w, x, stride, padding, dilation, groups):
@@ -122,7 +122,7 @@ def spaced(x, stride):
     for axis, s in enumerate(each(stride, x), 2):
         x = np.moveaxis(x, axis, -1)
         wide = np.reshape(x[..., None] * (np.arange(s) == 0), (*np.shape(x)[:-1], -1))
-        x = np.moveaxis(wide[..., :np.shape(wide)[-1] - s + 1], -1, axis)
+        x = np.moveaxis(wide[..., : np.shape(wide)[-1] - s + 1], -1, axis)
     return x
 
 def turned(w, groups):
@@ -143,7 +143,7 @@ def conv_kernel(h, x, size, stride, padding, dilation, groups):
     # dw[o, c, k] = the sum over n, p of h[n, o, p] x[n, c, stride p + dilation k - padding].
     x, n, size = zeros_around(x, padding), np.shape(h)[2:], each(size, x)
     taps = (in_groups(tap(x, at, n, stride, dilation), groups, 1) for at in grid(size))
-    parts = [np.einsum('ngop,ngcp->goc', in_groups(h, groups, 1), a) for a in taps]
+    parts = [np.einsum("ngop,ngcp->goc", in_groups(h, groups, 1), a) for a in taps]
     return np.reshape(np.stack(parts, axis=-1), (np.shape(h)[1], -1, *size))
 """
 

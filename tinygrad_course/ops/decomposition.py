@@ -158,7 +158,7 @@ def orthonormal(a: Any) -> Any:
     helper="""
 def complement(q):
     # Orthonormal columns that complete those of q to a basis.
-    return np.linalg.qr(q, mode="complete")[0][..., np.shape(q)[-1]:]
+    return np.linalg.qr(q, mode="complete")[0][..., np.shape(q)[-1] :]
 """,
     public=False,
 )
@@ -391,7 +391,7 @@ def _singular_values_rule(g: Any, a: Any, w: Any) -> Any:
     helper="""
 def singular_values(a, w):
     # ‖A v‖ for each right singular vector v: the lower part of w.
-    v = w[..., np.shape(a)[-2]:, :]
+    v = w[..., np.shape(a)[-2] :, :]
     return np.sqrt(np.sum((a @ v) ** 2, axis=-2) / np.sum(v * v, axis=-2))
 """,
     public=False,

@@ -187,7 +187,7 @@ def fold(cols, lengths, stride, dilation):
     # Zeros (N, C, *lengths) with the windows added: each element of cols where unfold took it.
     shape = (*np.shape(cols)[:2], *lengths)
     numbers = positions(np.zeros(shape))
-    at = unfold(numbers, np.shape(cols)[2:len(shape)], stride, dilation)
+    at = unfold(numbers, np.shape(cols)[2 : len(shape)], stride, dilation)
     total = np.bincount(np.ravel(at), np.ravel(cols), np.size(numbers))
     return np.reshape(total, shape).astype(np.result_type(cols))
 """,
