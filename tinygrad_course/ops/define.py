@@ -331,8 +331,9 @@ def _arrange(
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Sort the arguments of a call into operands and a full dictionary of parameters."""
     count = len(args) if made.variadic else len(made.inputs)
-    factors = {k: kwargs[k] for k in kwargs if keywords.get(k, "").startswith("*")}
-    if factors:
+    factors: dict[str, Any] = {}
+    if kwargs and keywords:
+        factors = {k: kwargs[k] for k in kwargs if keywords.get(k, "").startswith("*")}
         kwargs = {k: value for k, value in kwargs.items() if k not in factors}
     kwargs = _rename(kwargs, names, keywords) if kwargs else kwargs
     params = dict(made.defaults)
