@@ -105,5 +105,5 @@ def test_the_readme_has_the_two_commands():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert load(".ci/readme_commands.py").commands(text) == [
         'pip install -e ".[demo]" && tinygrad-course demo',
-        'pip install -e ".[test]" && pytest',
+        'pip install -e ".[test]" && pytest -n auto',
     ]
