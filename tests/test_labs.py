@@ -178,6 +178,7 @@ def test_sequences(tmp_path):
     assert found["RNN"]["error"] > 0.1
     assert found["LSTM"]["error"] < 0.01
     assert sum("h⟨t⟩ = " in line for line in found["LSTM"]["sheet"].forward) == 1
+    assert sum(line.startswith("c⟨") for line in found["LSTM"]["sheet"].forward) == 2  # and c⟨0⟩
     assert "z⟨t⟩ = h⟨t-1⟩ W_hhᵀ + U⟨t⟩" in " ".join(found["RNN"]["sheet"].forward)
     assert (tmp_path / "sequences.png").stat().st_size > 5000
 

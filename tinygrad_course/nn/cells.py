@@ -103,9 +103,14 @@ class Step(NamedTuple):
 
     def zeros(self, p: Any, at: str) -> State:
         """Return the state before the first step, where none is given."""
-        part = _gate(p, 0, p._data.shape[1] // self.gates, "") if self.gates > 1 else p
         names = ("h", "c")[: self.states]
-        return tuple(_named(zeros_like.op, (part,), name + at, {"dtype": None}) for name in names)
+        n = p._data.shape[1] // self.gates
+        # Each like another gate: equations write equal expressions once, and c⟨0⟩ would be h⟨0⟩.
+        parts = [_gate(p, k, n, "") if self.gates > 1 else p for k in range(self.states)]
+        return tuple(
+            _named(zeros_like.op, (part,), name + at, {"dtype": None})
+            for name, part in zip(names, parts, strict=True)
+        )
 
 
 STEPS = {
