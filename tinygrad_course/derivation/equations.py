@@ -59,6 +59,10 @@ class Row:
     section: str = ""
 
 
+# What stands beside equations is lined up behind those that are not longer.
+LINE = 88
+
+
 @dataclass(frozen=True)
 class Block:
     """A part of a sheet: a title and its rows."""
@@ -365,7 +369,7 @@ def to_text(blocks: Sequence[Block], remarks: Sequence[str]) -> str:
     parts = []
     for block in blocks:
         columns = [[r.text for r in block.rows], [r.shape for r in block.rows]]
-        widths = [max(map(_width, column), default=0) for column in columns]
+        widths = [_common(map(_width, column)) for column in columns]
         lines = [block.title]
         for r in block.rows:
             cells = [_padded(r.text, widths[0]), _padded(r.shape, widths[1]), r.remark]
@@ -374,6 +378,12 @@ def to_text(blocks: Sequence[Block], remarks: Sequence[str]) -> str:
         parts.append("\n".join(lines))
     parts += ["\n".join(_wrapped(f"Note: {x}", "", "  ")) for x in remarks]
     return "\n\n".join(parts)
+
+
+def _common(widths: Iterable[int]) -> int:
+    """Return how wide a column is; a few that are longer than a line do not push it outward."""
+    found = list(widths)
+    return max((w for w in found if w <= LINE), default=0)
 
 
 def _width(text: str) -> int:
