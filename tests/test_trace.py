@@ -1168,3 +1168,16 @@ def test_a_long_chain_is_quick():
     graph = tc.trace(chain, 1.0, wrt="x")
     assert len(graph) > 20_000
     assert graph.evaluate(x=2.0)["J"] == pytest.approx(2 * 1.0001**10_000, rel=1e-2)
+
+
+def test_a_count_may_stand_before_the_data_it_counts() -> None:
+    w = tc.tensor([[1.0], [2.0]], requires_grad=True, name="w")
+
+    def total(X: Any) -> Any:
+        scaled = w * len(X)  # m, before X is read
+        return (X @ scaled).sum()
+
+    graph = tc.trace(total, tc.tensor([[1.0, 0.0], [2.0, 1.0], [0.0, 1.0]], name="X"))
+    # m Σ (x₁ + 2 x₂): 3 (1 + 4 + 2), and for two other examples 2 (1 + 2 · 3).
+    assert float(graph.evaluate()["J"]) == 21.0
+    assert float(graph.evaluate(X=np.array([[1.0, 1.0], [0.0, 2.0]]))["J"]) == 14.0

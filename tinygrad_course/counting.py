@@ -161,7 +161,7 @@ class Counted:
             if (node.index, position) not in forms
         }
         for node in builder.nodes:
-            if node.role == "constant" and node.index not in used:
+            if node.index in self.place or node.role == "constant" and node.index not in used:
                 continue
             inputs = [
                 self._number(node, position, *forms[node.index, position])
@@ -193,6 +193,8 @@ class Counted:
         role = "forward" if user.role in ("loss", "output") else user.role
         role = "backward" if role == "gradient" else role
         data = self.builder.nodes[self.leaf]
+        if self.leaf not in self.place:  # it counts data that are read later
+            self.place[self.leaf] = self._add(replace(data), self.builder.scopes[self.leaf])
         m = self._computed("count", (self.place[self.leaf],), {"axis": self.axis}, role)
         self.nodes[m].name = "m"
         if data.dtype.kind == "f" and data.dtype != np.float64:
