@@ -136,9 +136,11 @@ def jax_scan(X: Any, Y: Any, W: list[Any], b: list[Any], epochs: int) -> Losses:
         a = x
         for w, c in P:
             a = jax.nn.sigmoid(a @ w + c)
-        return -jnp.mean(
-            y * jnp.maximum(jnp.log(a), -100) + (1 - y) * jnp.maximum(jnp.log(1 - a), -100)
-        )
+        return -jnp.mean(y * log(a) + (1 - y) * log(1 - a))
+
+    def log(a: Any) -> Any:
+        # At least -100, as PyTorch's loss has it; the derivative of log 0 is not to become NaN.
+        return jnp.where(a > 0, jnp.maximum(jnp.log(jnp.where(a > 0, a, 1)), -100), -100)
 
     def step(state: Any, batch: Any) -> Any:
         P, v, s, t = state
