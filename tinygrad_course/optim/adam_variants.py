@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .checks import checked_betas, checked_number
+from .checks import checked_adam, checked_number
 from .optimizer import FRESH, Group, Optimizer, Work, directed, like, named
 
 __all__ = ["Adamax", "NAdam", "RAdam"]
@@ -101,10 +101,7 @@ class Adamax(Optimizer):
         p -= np.multiply(like(lr / (1 - beta1**t), p), np.divide(m, u, out=w), out=w)
 
     def _check(self, group: Group) -> None:
-        _check(self, group)
-
-    def _used(self, group: Group) -> tuple[str | None, ...]:
-        return ("exp_avg", "exp_inf")
+        checked_adam(type(self).__name__, group)
 
     def _options(self, group: Group) -> tuple[Any, ...]:
         return (*group["betas"], group["eps"], group["weight_decay"], group["maximize"])
@@ -210,11 +207,8 @@ class NAdam(Optimizer):
         p -= named(ahead / root, "delta")
 
     def _check(self, group: Group) -> None:
-        _check(self, group)
+        checked_adam(type(self).__name__, group)
         checked_number("NAdam", "momentum_decay", group["momentum_decay"], least=0)
-
-    def _used(self, group: Group) -> tuple[str | None, ...]:
-        return ("mu_product", "exp_avg", "exp_avg_sq")
 
     def _options(self, group: Group) -> tuple[Any, ...]:
         return (
@@ -332,10 +326,7 @@ class RAdam(Optimizer):
         p -= np.multiply(like(lr / (1 - beta1**t), p), np.multiply(m, scale, out=w), out=w)
 
     def _check(self, group: Group) -> None:
-        _check(self, group)
-
-    def _used(self, group: Group) -> tuple[str | None, ...]:
-        return ("exp_avg", "exp_avg_sq")
+        checked_adam(type(self).__name__, group)
 
     def _options(self, group: Group) -> tuple[Any, ...]:
         return (
@@ -345,11 +336,3 @@ class RAdam(Optimizer):
             group["decoupled_weight_decay"],
             group["maximize"],
         )
-
-
-def _check(optimizer: Optimizer, group: Group) -> None:
-    """Raise when one of the options that all have is out of range."""
-    who = type(optimizer).__name__
-    checked_number(who, "eps", group["eps"], least=0)
-    checked_number(who, "weight_decay", group["weight_decay"], least=0)
-    checked_betas(who, group["betas"])

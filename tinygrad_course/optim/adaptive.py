@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .checks import checked_betas, checked_number
+from .checks import checked_adam, checked_number
 from .optimizer import FRESH, Group, Optimizer, Work, directed, like, named
 
 __all__ = ["Adadelta", "Adagrad", "Adam", "AdamW", "RMSprop"]
@@ -104,9 +104,6 @@ class Adagrad(Optimizer):
     def _check(self, group: Group) -> None:
         for name in ("lr_decay", "weight_decay", "initial_accumulator_value", "eps"):
             checked_number("Adagrad", name, group[name], least=0)
-
-    def _used(self, group: Group) -> tuple[str | None, ...]:
-        return ("sum",)
 
     def _options(self, group: Group) -> tuple[Any, ...]:
         return (group["lr_decay"], group["weight_decay"], group["eps"], group["maximize"])
@@ -331,9 +328,6 @@ class Adadelta(Optimizer):
             checked_number("Adadelta", name, group[name], least=0)
         checked_number("Adadelta", "rho", group["rho"], least=0, below=1)
 
-    def _used(self, group: Group) -> tuple[str | None, ...]:
-        return ("square_avg", "acc_delta")
-
     def _options(self, group: Group) -> tuple[Any, ...]:
         return (group["rho"], group["eps"], group["weight_decay"], group["maximize"])
 
@@ -431,10 +425,7 @@ class Adam(Optimizer):
         p -= np.multiply(like(lr / (1 - beta1**t), p), step, out=w)
 
     def _check(self, group: Group) -> None:
-        who = type(self).__name__
-        checked_number(who, "eps", group["eps"], least=0)
-        checked_number(who, "weight_decay", group["weight_decay"], least=0)
-        checked_betas(who, group["betas"])
+        checked_adam(type(self).__name__, group)
 
     def _used(self, group: Group) -> tuple[str | None, ...]:
         return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq" if group["amsgrad"] else None)

@@ -105,9 +105,6 @@ class ASGD(Optimizer):
         for name in ("alpha", "t0"):
             checked_number("ASGD", name, group[name])
 
-    def _used(self, group: Group) -> tuple[str | None, ...]:
-        return ("ax",)
-
     def _options(self, group: Group) -> tuple[Any, ...]:
         names = ("lambd", "alpha", "t0", "weight_decay", "maximize")
         return tuple(group[name] for name in names)

@@ -53,6 +53,13 @@ def checked_betas(who: str, betas: Any) -> None:
         checked_number(who, f"betas[{i}]", beta, least=0, below=1)
 
 
+def checked_adam(who: str, group: Mapping[str, Any]) -> None:
+    """Raise when an option that Adam and its relatives share is out of range."""
+    checked_number(who, "eps", group["eps"], least=0)
+    checked_number(who, "weight_decay", group["weight_decay"], least=0)
+    checked_betas(who, group["betas"])
+
+
 def refuse_unknown(who: str, given: Mapping[str, Any], known: Iterable[str]) -> None:
     """Raise for a keyword argument that is none of PyTorch's, or that asks for what is not here."""
     for name, value in given.items():

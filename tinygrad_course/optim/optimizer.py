@@ -147,7 +147,7 @@ class Optimizer:
 
     def _used(self, group: Group) -> tuple[str | None, ...]:
         """Return the moments in the order `update` takes them, None for those not in use."""
-        return ()
+        return self.moments
 
     def _options(self, group: Group) -> tuple[Any, ...]:
         """Return what follows the moments in a call of `update`."""

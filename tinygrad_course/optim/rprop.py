@@ -103,9 +103,6 @@ class Rprop(Optimizer):
             if not (0 < low < 1 < high if name == "etas" else low <= high):
                 raise ArgumentError(f"Rprop: got {name}={pair!r}, expected {wanted}.")
 
-    def _used(self, group: Group) -> tuple[str | None, ...]:
-        return ("prev", "step_size")
-
     def _options(self, group: Group) -> tuple[Any, ...]:
         return (*group["etas"], *group["step_sizes"], group["maximize"])
 
