@@ -23,6 +23,7 @@ class _Pool(Module):
 
     axes: ClassVar[int]
     options: ClassVar[tuple[str, ...]]
+    function: ClassVar[Any]
 
     def _keep(self, **options: Any) -> None:
         name = type(self).__name__
@@ -35,9 +36,8 @@ class _Pool(Module):
 
     def forward(self, x: Any) -> Any:
         """Pool."""
-        name = type(self).__name__.lower().replace("pool", "_pool")
         size, *rest = (getattr(self, key) for key in self.options)
-        return name_after(x, getattr(pooling, name)(_tensor(x), size, *rest), "P")
+        return name_after(x, self.function(_tensor(x), size, *rest), "P")
 
     def extra_repr(self) -> str:
         """Return the options."""
@@ -128,6 +128,7 @@ class MaxPool1d(_MaxPool):
     """
 
     axes = 1
+    function = staticmethod(pooling.max_pool1d)
 
 
 class MaxPool2d(_MaxPool):
@@ -141,6 +142,7 @@ class MaxPool2d(_MaxPool):
     """
 
     axes = 2
+    function = staticmethod(pooling.max_pool2d)
 
 
 class MaxPool3d(_MaxPool):
@@ -154,6 +156,7 @@ class MaxPool3d(_MaxPool):
     """
 
     axes = 3
+    function = staticmethod(pooling.max_pool3d)
 
 
 class AvgPool1d(_AvgPool):
@@ -167,6 +170,7 @@ class AvgPool1d(_AvgPool):
     """
 
     axes = 1
+    function = staticmethod(pooling.avg_pool1d)
 
 
 class AvgPool2d(_AvgPoolDivided):
@@ -180,6 +184,7 @@ class AvgPool2d(_AvgPoolDivided):
     """
 
     axes = 2
+    function = staticmethod(pooling.avg_pool2d)
 
 
 class AvgPool3d(_AvgPoolDivided):
@@ -193,12 +198,13 @@ class AvgPool3d(_AvgPoolDivided):
     """
 
     axes = 3
+    function = staticmethod(pooling.avg_pool3d)
 
 
 class _Adaptive(Module):
     """What the adaptive pooling layers share."""
 
-    axes: ClassVar[int]
+    function: ClassVar[Any]
 
     def __init__(self, output_size: Any) -> None:
         super().__init__()
@@ -206,9 +212,7 @@ class _Adaptive(Module):
 
     def forward(self, x: Any) -> Tensor:
         """Pool into cells."""
-        name = type(self).__name__.removeprefix("Adaptive").lower().replace("pool", "_pool")
-        y = getattr(pooling, f"adaptive_{name}")(_tensor(x), self.output_size)
-        return name_after(x, y, "P")  # type: ignore[no-any-return]
+        return name_after(x, self.function(_tensor(x), self.output_size), "P")  # type: ignore[no-any-return]
 
     def extra_repr(self) -> str:
         """Return the output size."""
@@ -225,7 +229,7 @@ class AdaptiveAvgPool1d(_Adaptive):
         (5, 2, 3)
     """
 
-    axes = 1
+    function = staticmethod(pooling.adaptive_avg_pool1d)
 
 
 class AdaptiveAvgPool2d(_Adaptive):
@@ -238,7 +242,7 @@ class AdaptiveAvgPool2d(_Adaptive):
         (5, 2, 3, 3)
     """
 
-    axes = 2
+    function = staticmethod(pooling.adaptive_avg_pool2d)
 
 
 class AdaptiveMaxPool1d(_Adaptive):
@@ -251,7 +255,7 @@ class AdaptiveMaxPool1d(_Adaptive):
         (5, 2, 3)
     """
 
-    axes = 1
+    function = staticmethod(pooling.adaptive_max_pool1d)
 
 
 class AdaptiveMaxPool2d(_Adaptive):
@@ -264,7 +268,7 @@ class AdaptiveMaxPool2d(_Adaptive):
         (5, 2, 3, 3)
     """
 
-    axes = 2
+    function = staticmethod(pooling.adaptive_max_pool2d)
 
 
 class Unfold(Module):
@@ -336,8 +340,9 @@ class _Pad(Module):
 
     axes: ClassVar[int]
     mode: ClassVar[str] = "constant"
+    value = 0.0
 
-    def __init__(self, padding: Any, value: float = 0.0) -> None:
+    def __init__(self, padding: Any) -> None:
         super().__init__()
         count = 2 * self.axes
         widths = padding if isinstance(padding, (tuple, list)) else (padding,) * count
@@ -347,7 +352,6 @@ class _Pad(Module):
                 "before and after each axis, the last axis first."
             )
         self.padding = tuple(widths)
-        self.value = value
 
     def forward(self, x: Any) -> Tensor:
         """Pad."""
@@ -358,7 +362,13 @@ class _Pad(Module):
         return f"{self.padding}"
 
 
-class ConstantPad1d(_Pad):
+class _ConstantPad(_Pad):
+    def __init__(self, padding: Any, value: float = 0.0) -> None:
+        super().__init__(padding)
+        self.value = value
+
+
+class ConstantPad1d(_ConstantPad):
     """Signals with a number around them; see `tinygrad_course.pad`.
 
     Example:
@@ -371,7 +381,7 @@ class ConstantPad1d(_Pad):
     axes = 1
 
 
-class ConstantPad2d(_Pad):
+class ConstantPad2d(_ConstantPad):
     """Images with a number around them; see `tinygrad_course.pad`.
 
     Example:
@@ -396,9 +406,6 @@ class ZeroPad1d(_Pad):
 
     axes = 1
 
-    def __init__(self, padding: Any) -> None:
-        super().__init__(padding)
-
 
 class ZeroPad2d(_Pad):
     """Images with zeros around them; see `tinygrad_course.pad`.
@@ -411,9 +418,6 @@ class ZeroPad2d(_Pad):
     """
 
     axes = 2
-
-    def __init__(self, padding: Any) -> None:
-        super().__init__(padding)
 
 
 class ReflectionPad1d(_Pad):
@@ -429,9 +433,6 @@ class ReflectionPad1d(_Pad):
     axes = 1
     mode = "reflect"
 
-    def __init__(self, padding: Any) -> None:
-        super().__init__(padding)
-
 
 class ReflectionPad2d(_Pad):
     """Images with mirror images around them; see `tinygrad_course.pad`.
@@ -445,9 +446,6 @@ class ReflectionPad2d(_Pad):
 
     axes = 2
     mode = "reflect"
-
-    def __init__(self, padding: Any) -> None:
-        super().__init__(padding)
 
 
 class ReplicationPad1d(_Pad):
@@ -463,9 +461,6 @@ class ReplicationPad1d(_Pad):
     axes = 1
     mode = "replicate"
 
-    def __init__(self, padding: Any) -> None:
-        super().__init__(padding)
-
 
 class ReplicationPad2d(_Pad):
     """Images with the numbers at the edge around them; see `tinygrad_course.pad`.
@@ -479,9 +474,6 @@ class ReplicationPad2d(_Pad):
 
     axes = 2
     mode = "replicate"
-
-    def __init__(self, padding: Any) -> None:
-        super().__init__(padding)
 
 
 class CircularPad1d(_Pad):
@@ -497,9 +489,6 @@ class CircularPad1d(_Pad):
     axes = 1
     mode = "circular"
 
-    def __init__(self, padding: Any) -> None:
-        super().__init__(padding)
-
 
 class CircularPad2d(_Pad):
     """Images with what is at the other end around them; see `tinygrad_course.pad`.
@@ -513,9 +502,6 @@ class CircularPad2d(_Pad):
 
     axes = 2
     mode = "circular"
-
-    def __init__(self, padding: Any) -> None:
-        super().__init__(padding)
 
 
 class Upsample(Module):

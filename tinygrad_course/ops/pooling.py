@@ -73,14 +73,14 @@ def _max(name: str, axes: int, x: Any, options: tuple[Any, ...], indices: bool) 
     y: Any = pool_max.op(x, **_short(how))
     if not indices:
         return y[0] if alone else y
-    at = Tensor(_places(x.detach().numpy(), y.detach().numpy(), how))
+    at = Tensor(_places(x.detach().numpy(), how))
     return (y[0], at[0]) if alone else (y, at)
 
 
-def _places(x: Any, y: Any, how: Windows) -> Any:
+def _places(x: Any, how: Windows) -> Any:
     """Return where the largest of each window is, counted through an example's channel."""
     numbers = padded(np.arange(math.prod(x.shape[2:])).reshape(1, 1, *x.shape[2:]), how.padding)
-    at = np.zeros(y.shape, np.int64)
+    at = np.zeros((*x.shape[:2], *how.windows(x.shape[2:])), np.int64)
     for index, hit in hits(x, how):
         np.copyto(at, numbers[index], where=hit)
     return at
