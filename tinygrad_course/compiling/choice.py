@@ -12,7 +12,6 @@ from typing import Any
 
 from ..graph import Graph
 from .numpy_program import NumpyProgram
-from .together import together
 
 # Seconds, as seen on ordinary machines: to import numba and compile anything, to compile one
 # operation more, to start a NumPy operation; and bytes per second through a NumPy operation.
@@ -30,10 +29,12 @@ def is_installed() -> bool:
 def calls_to_repay(graph: Graph) -> int:
     """Return after how many calls machine code would have repaid the time to compile it.
 
+    The graph is what will be written out: simplified, and gathered by `together`.
+
     What it saves of each operation is its start, and passing its result through memory; of matrix
     products, which are as fast either way, the start.
     """
-    computed = [n for n in together(graph) if n.op is not None and not n.op.view]
+    computed = [n for n in graph if n.op is not None and not n.op.view]
     saved = 0.0
     for node in computed:
         passing = 0 if node.op is not None and node.op.kind == "linalg" else node.size

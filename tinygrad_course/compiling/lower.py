@@ -19,7 +19,6 @@ from ..op import Op, find
 from ..ops.activation import SELU_ALPHA, SELU_SCALE
 from .join import JOIN
 from .scale import live, scale_early
-from .together import together
 
 Lowering = Callable[[Rewriter, tuple[int, ...], dict[str, Any]], int | None]
 
@@ -101,10 +100,9 @@ def lower(graph: Graph, for_loops: bool = False) -> Graph:
     """Return the graph written out; leaves keep their names.
 
     Args:
-        graph: simplified.
+        graph: simplified, and gathered by `together`.
         for_loops: sums stay sums, which a loop adds up beside what it computes.
     """
-    graph = together(graph)
     rules = {name: RULES[name] for name in _KEPT if name in RULES}
     r = _Lowerer(rules, exact_dtypes=True)
     r.for_loops = for_loops

@@ -30,6 +30,9 @@ class NumpyProgram:
         steps: its first lines, each with the node that it computes.
     """
 
+    # Sums of products are products of vectors, see `lower`.
+    for_loops = False
+
     def __init__(self, graph: Graph, plan: Plan, arguments: list[int], name: str = "step") -> None:
         self.graph = graph
         self.plan = plan

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from ..node import last_write, tick
 from ..ops.join import stack
 from ..tensor import Tensor
 from .effects import meets, owner
@@ -72,11 +71,7 @@ def repeat(made: Any, stacks: Sequence[Any], count: int) -> Any:
         run(count)
     else:
         made.quiet.run(run, count)
-    now = last_write[0] = tick()
-    for cell in made.cells:
-        cell[0] = now
-    for x in (*made.inside, *made.clears):
-        x.grad = None
+    made.written_now()
     return made._rebuilt(made.structure, iter(enumerate(results)), ())
 
 

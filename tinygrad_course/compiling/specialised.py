@@ -49,6 +49,7 @@ from .lower import lower
 from .plan import plan
 from .quick import SCALARS, quick
 from .recorded import recorded
+from .together import together
 from .traced import Inputs, Traced
 
 # A graph of more operations is left to the eager code: a program of that length takes long to plan.
@@ -390,11 +391,12 @@ class Specialised:
     def _choose(self) -> str:
         """Choose a backend and make the program, or return why there is none."""
         self.graph = simplify(self.traced)
+        self.gathered = together(self.graph)
         backend = self.asked
         if backend == "auto":
             backend = "numpy"
             if is_installed():
-                repaid = calls_to_repay(self.graph)
+                repaid = calls_to_repay(self.gathered)
                 if self.expected >= repaid:
                     backend = "numba"
                 elif not self.expected:
@@ -430,8 +432,8 @@ class Specialised:
         """Make the program, or return why there is none."""
         self.backend = backend
         maker = program_class(backend)
-        for_loops = getattr(maker, "for_loops", False)
-        lowered = lower(self.graph, for_loops)
+        for_loops = maker.for_loops
+        lowered = lower(self.gathered, for_loops)
         written = [self.leaves.get(lowered[s].name) for s, _ in lowered.updates]
         self.changed = [x for x in written if x is not None]
         if not for_loops:
@@ -548,21 +550,23 @@ class Specialised:
             values = self.call(*arrays)
         else:
             values = self.quiet.run(self.call, *arrays)
-        if self.cells:
-            now = last_write[0] = tick()
-            for cell in self.cells:
-                cell[0] = now
         for commit in self.commits:
             commit()
-        for x in self.inside:
-            x.grad = None
-        for x in self.clears:
-            x.grad = None
+        self.written_now()
         if values is None:
             values = ()
         if self.deposits:
             self._deposit(values[self.count :])
         return self._results(values, given, args)
+
+    def written_now(self) -> None:
+        """Note that the states were written now, and that gradients were used up."""
+        if self.cells:
+            now = last_write[0] = tick()
+            for cell in self.cells:
+                cell[0] = now
+        for x in (*self.inside, *self.clears):
+            x.grad = None
 
     def _deposit(self, values: Any) -> None:
         """Leave gradients as the function does: new ones, or added to those from before."""
