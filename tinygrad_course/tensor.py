@@ -453,6 +453,11 @@ def wrap(array: Array, kind: type[Tensor] = Tensor) -> Tensor:
 _new = object.__new__
 
 
+def as_input(value: Any) -> Tensor:
+    """Return `value` if it is a tensor, else a tensor of a copy: what layers and losses take."""
+    return value if isinstance(value, Tensor) else Tensor(value)
+
+
 def as_tensor(value: Any) -> Tensor:
     """Return `value` if it is a tensor, else a tensor of it (arrays are shared)."""
     return value if isinstance(value, Tensor) else wrap(to_array(value))

@@ -18,7 +18,7 @@ from ..ops.elementwise import mul
 from ..ops.join import repeat_interleave
 from ..ops.linalg import matrix_product
 from ..ops.random import bernoulli_mask
-from ..tensor import Tensor, apply
+from ..tensor import Tensor, apply, as_input
 
 Names = tuple[str, str, str] | None
 """What the scores S, the weights A and the result O are called."""
@@ -70,7 +70,7 @@ def scaled_dot_product_attention(
         tensor([[1., 2.]])
     """
     name = "scaled_dot_product_attention"
-    q, k, v = (x if isinstance(x, Tensor) else Tensor(x) for x in (query, key, value))
+    q, k, v = (as_input(x) for x in (query, key, value))
     if attn_mask is not None and is_causal:
         raise errors.ArgumentError(
             f"{name}: got attn_mask and is_causal=True; is_causal is a mask of its own. Leave one "

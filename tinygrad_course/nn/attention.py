@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import errors
-from ..tensor import Tensor
+from ..tensor import Tensor, as_input
 from . import init as initializers
 from .attend import as_mask, attend
 from .dense import Linear, check_count
@@ -148,7 +148,7 @@ class MultiheadAttention(Module):
             The result in the layout of `query`, and the weights (m, L, S), or (m, h, L, S). A query
             with no key to look at gives NaN with `need_weights`, and 0 without, as in PyTorch.
         """
-        inputs = [x if isinstance(x, Tensor) else Tensor(x) for x in (query, key, value)]
+        inputs = [as_input(x) for x in (query, key, value)]
         single = inputs[0].ndim == 2
         q, k, v = self._checked(inputs, single)
         m, L, S = q.shape[0], q.shape[1], k.shape[1]

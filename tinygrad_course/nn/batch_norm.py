@@ -10,12 +10,11 @@ from .. import errors
 from ..creation import check_device
 from ..inplace import set_state
 from ..node import RECORD_GRAD, recording
-from ..tensor import Tensor, default_dtype
+from ..tensor import Tensor, as_input, default_dtype
 from .dense import check_count
 from .module import Module
 from .norm import affine
 from .normalise import (
-    as_input,
     by_batch,
     by_instance,
     by_running,

@@ -17,7 +17,7 @@ from ..ops.linalg import affine, matrix_product
 from ..ops.shape import zeros_like
 from ..ops.trigonometry import tanh
 from ..random import Generator
-from ..tensor import Tensor, apply
+from ..tensor import Tensor, apply, as_input
 from . import init as initializers
 from .dense import check_count
 from .module import Module
@@ -166,7 +166,7 @@ class _Cell(Module):
 
     def forward(self, input: Any, hx: Any = None) -> Any:
         """Return the state after the element `input`, (m, input_size) or (input_size,)."""
-        x: Any = input if isinstance(input, Tensor) else Tensor(input)
+        x: Any = as_input(input)
         if x.ndim not in (1, 2) or x.shape[-1] != self.input_size:
             raise errors.ShapeError(
                 f"{type(self).__name__}: got an input of shape {x.shape}, expected (m, "

@@ -17,7 +17,7 @@ from ..ops.convolution import (
 from ..ops.join import pad
 from ..ops.windows import each
 from ..random import Generator
-from ..tensor import Tensor
+from ..tensor import Tensor, as_input
 from . import init as initializers
 from .dense import check_count
 from .layer import Layer
@@ -131,7 +131,7 @@ class _Conv(Convolution):
 
     def forward(self, x: Any) -> Tensor:
         """Compute W ∗ x + b."""
-        x = x if isinstance(x, Tensor) else Tensor(x)
+        x = as_input(x)
         function: Any = (conv1d, conv2d, conv3d)[self.axes - 1]
         padding = self.padding
         if self.padding_mode != "zeros" and padding != "valid":
@@ -258,7 +258,7 @@ class _ConvTranspose(Convolution):
 
     def forward(self, x: Any, output_size: Any = None) -> Tensor:
         """Compute the transposed convolution; `output_size` chooses among possible lengths."""
-        x = x if isinstance(x, Tensor) else Tensor(x)
+        x = as_input(x)
         function: Any = (conv_transpose1d, conv_transpose2d)[self.axes - 1]
         extra = self.output_padding if output_size is None else self._extra(x, output_size)
         z = function(

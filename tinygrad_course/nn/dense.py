@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NoReturn
 
 from .. import errors
@@ -9,7 +10,7 @@ from ..creation import check_device
 from ..ops.linalg import affine, matmul, matrix_product
 from ..ops.shape import flatten, unflatten
 from ..random import Generator
-from ..tensor import Tensor, apply
+from ..tensor import Tensor, apply, as_input
 from . import init as initializers
 from .activation import resolve
 from .layer import Layer
@@ -59,9 +60,9 @@ class Affine(Layer):
             cure = f"For one example write x.reshape({n}, 1)."
         elif len(shape) == 2 and shape[1 if columns else 0] == n:
             cure = f"The transpose would fit: pass X.T, or use nn.Dense(…, layout={other!r})."
-        elif len(shape) > 2 and not columns and _product(shape[1:]) == n:
+        elif len(shape) > 2 and not columns and math.prod(shape[1:]) == n:
             cure = "Put nn.Flatten() before it."
-        elif len(shape) > 2 and _product(shape[1:]) == n:
+        elif len(shape) > 2 and math.prod(shape[1:]) == n:
             # The other order, X.reshape(n, -1), would mix the pixels of different images.
             cure = f"Write X.reshape({shape[0]}, -1).T: first one row per example, then transpose."
         elif n == 1 and len(shape) == 1:
@@ -288,7 +289,7 @@ class Flatten(Module):
 
     def forward(self, x: Any) -> Tensor:
         """Join the axes."""
-        x = x if isinstance(x, Tensor) else Tensor(x)
+        x = as_input(x)
         y = flatten(x, self.start_dim, self.end_dim)
         return name_after(x, y, "F") if x.ndim > 2 else y  # type: ignore[no-any-return]
 
@@ -357,13 +358,6 @@ def check_count(layer: str, what: str, value: Any) -> int:
     if count < 1:
         raise errors.ArgumentError(f"{layer}: {what} must be at least 1, got {count}.")
     return count
-
-
-def _product(lengths: tuple[int, ...]) -> int:
-    product = 1
-    for n in lengths:
-        product *= n
-    return product
 
 
 __all__ = ["Affine", "Dense", "Flatten", "Identity", "Linear", "Unflatten"]

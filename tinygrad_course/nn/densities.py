@@ -17,14 +17,13 @@ from ..ops.elementwise import exp, log, square
 from ..ops.logarithms import xlogy
 from ..ops.loss import at_least
 from ..ops.reduce import sum
-from ..tensor import Tensor, apply
+from ..tensor import Tensor, apply, as_input
 from .losses import (
     REDUCTIONS,
     _outside,
     _pair,
     _reduce,
     _refuse_labels,
-    _tensor,
     check_reduction,
 )
 
@@ -156,7 +155,7 @@ def gaussian_nll_loss(
     if not isinstance(eps, (int, float, np.number)) or not eps > 0:
         raise errors.ArgumentError(f"{name}: eps must be a positive number, got {eps!r}.")
     mu, y = _pair(name, input, target)
-    v: Any = _tensor(var)
+    v: Any = as_input(var)
     if v.dtype != mu.dtype:
         v = v.to(mu.dtype)
     if v.shape != mu.shape and v.ndim:

@@ -11,7 +11,7 @@ from .. import errors
 from ..journal import active
 from ..ops.compare import where
 from ..random import Generator
-from ..tensor import Tensor
+from ..tensor import Tensor, as_input
 from . import init as initializers
 from .dense import check_count
 from .module import Module
@@ -57,7 +57,7 @@ def embedding(
 
 
 def _look_up(input: Any, weight: Any, padding_idx: int | None, name: str) -> Tensor:
-    index: Any = input if isinstance(input, Tensor) else Tensor(input)
+    index: Any = as_input(input)
     w: Any = weight if isinstance(weight, Tensor) else Tensor(weight)
     if w.ndim != 2:
         raise errors.ShapeError(

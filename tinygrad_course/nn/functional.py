@@ -65,7 +65,7 @@ from ..ops.shape import flatten
 from ..ops.trigonometry import tanh
 from ..ops.windows import fold, unfold
 from ..random import Generator, default_generator
-from ..tensor import Tensor, apply, as_tensor
+from ..tensor import Tensor, apply, as_input, as_tensor
 from .activation import overwrite
 from .attend import scaled_dot_product_attention
 from .densities import gaussian_nll_loss, kl_div, poisson_nll_loss
@@ -195,7 +195,7 @@ def dropout(
         tensor([1., 1., 1., 1.])
     """
     _check_probability("dropout", p)
-    x = input if isinstance(input, Tensor) else Tensor(input)
+    x = as_input(input)
     if not training or p == 0:
         return x
     mask = apply(bernoulli_mask.op, (x,), {"keep": 1.0 - p, "generator": generator})
@@ -207,7 +207,7 @@ def _channel_dropout(
 ) -> Tensor:
     """Drop whole channels; `ndims` maps numbers of axes to how many stand before the places."""
     _check_probability(name, p)
-    x = x if isinstance(x, Tensor) else Tensor(x)
+    x = as_input(x)
     before = ndims.get(x.ndim)
     if before is None:
         known = " or ".join(map(str, ndims))
@@ -304,7 +304,7 @@ def alpha_dropout(
         tensor([ 0.7792, -0.7792, -0.7792,  0.7792])
     """
     _check_probability("alpha_dropout", p)
-    x: Any = input if isinstance(input, Tensor) else Tensor(input)
+    x: Any = as_input(input)
     if not training or p == 0:
         return x  # type: ignore[no-any-return]
     keep = 1.0 - p

@@ -22,7 +22,7 @@ from ..ops.elementwise import square, sub
 from ..ops.index import take_along_axis
 from ..ops.loss import bce, bce_with_logits, huber
 from ..ops.reduce import mean, sum
-from ..tensor import Tensor, apply, default_dtype
+from ..tensor import Tensor, apply, as_input, default_dtype
 
 if TYPE_CHECKING:
     from ..tensor import Array
@@ -52,10 +52,6 @@ def check_reduction(name: str, reduction: Any, known: tuple[str, ...] = REDUCTIO
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float, np.number))
-
-
-def _tensor(value: Any) -> Tensor:
-    return value if isinstance(value, Tensor) else Tensor(value)
 
 
 def _pair(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
@@ -108,7 +104,7 @@ def _reduce(name: str, losses: Tensor, reduction: str) -> Tensor:
 
 
 def _converted(value: Any, dtype: Any) -> Any:
-    x: Any = _tensor(value)
+    x: Any = as_input(value)
     return x.to(dtype)
 
 
@@ -409,8 +405,8 @@ def cross_entropy(
         tensor([0.2395, 1.0986])
     """
     name = "cross_entropy"
-    z: Any = _tensor(input)
-    y: Any = _tensor(target)
+    z: Any = as_input(input)
+    y: Any = as_input(target)
     if not _is_number(label_smoothing) or not 0 <= label_smoothing <= 1:
         raise errors.ArgumentError(
             f"{name}: label_smoothing must lie in [0, 1], got {label_smoothing!r}."
@@ -459,8 +455,8 @@ def nll_loss(
         >>> F.nll_loss(logp, tc.tensor([0]))
         tensor(0.2395)
     """
-    logp: Any = _tensor(input)
-    y: Any = _tensor(target)
+    logp: Any = as_input(input)
+    y: Any = as_input(target)
     axis = _class_axis("nll_loss", logp, dim)
     picked, factor, _ = _picked("nll_loss", logp, y, weight, ignore_index, axis)
     return _reduce_picked("nll_loss", picked, factor, axis, reduction)

@@ -19,7 +19,7 @@ from ..ops.index import one_hot, take_along_axis
 from ..ops.loss import bce_with_logits
 from ..ops.reduce import any as any_of
 from ..ops.reduce import mean, norm, sum
-from ..tensor import Tensor, apply, default_dtype
+from ..tensor import Tensor, apply, as_input, default_dtype
 from .losses import (
     _check_classes,
     _converted,
@@ -28,7 +28,6 @@ from .losses import (
     _pair,
     _reduce,
     _refuse_labels,
-    _tensor,
     _weighted,
 )
 
@@ -147,7 +146,7 @@ def cosine_embedding_loss(
     name = "cosine_embedding_loss"
     _check_number(name, "margin", margin)
     a, b = _pair(name, input1, input2)
-    y = _tensor(target)
+    y = as_input(target)
     if a.ndim not in (1, 2) or y.shape != a.shape[:-1]:
         raise errors.ShapeError(
             f"{name}: the vectors have shape {a.shape}, the labels {y.shape}; expected (m, n) and "
@@ -313,8 +312,8 @@ def multi_margin_loss(
     if p not in (1, 2):
         raise errors.ArgumentError(f"{name}: p must be 1 or 2, got {p!r}.")
     _check_number(name, "margin", margin)
-    x: Any = _float(_tensor(input))
-    y: Any = _tensor(target)
+    x: Any = _float(as_input(input))
+    y: Any = as_input(target)
     if x.ndim not in (1, 2):
         _refuse_scores(name, x)
     axis = x.ndim - 1
@@ -360,8 +359,8 @@ def multilabel_margin_loss(input: Any, target: Any, reduction: str = "mean") -> 
         tensor(0.85)
     """
     name = "multilabel_margin_loss"
-    x: Any = _float(_tensor(input))
-    y: Any = _tensor(target)
+    x: Any = _float(as_input(input))
+    y: Any = as_input(target)
     if x.ndim not in (1, 2):
         _refuse_scores(name, x)
     if y.shape != x.shape:

@@ -16,12 +16,11 @@ from ..creation import check_device
 from ..ops.compare import maximum
 from ..ops.elementwise import sqrt
 from ..ops.shape import axis_of
-from ..tensor import Tensor, default_dtype, wrap
+from ..tensor import Tensor, as_input, default_dtype, wrap
 from . import init
 from .dense import check_count
 from .module import Module
 from .normalise import (
-    as_input,
     by_groups,
     by_root_mean_square,
     last_axes,
@@ -106,7 +105,7 @@ class Normalization(Module):
                 "Normalization: has no statistics yet. Call adapt(X) with the training data first, "
                 "or load a state dict."
             )
-        x = x if isinstance(x, Tensor) else Tensor(x)
+        x = as_input(x)
         features = max(self.mean.shape, default=1)
         if x.ndim < self.mean.ndim or x.shape[-self.mean.ndim] != features:
             raise errors.ShapeError(

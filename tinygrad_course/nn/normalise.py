@@ -16,7 +16,7 @@ from ..inplace import set_state
 from ..node import RECORD_GRAD, recording
 from ..ops.elementwise import sqrt
 from ..ops.reduce import count, mean
-from ..tensor import Tensor, apply
+from ..tensor import Tensor, apply, as_input
 from .numbering import NUMBERED
 
 Names = tuple[str, ...] | None
@@ -207,11 +207,6 @@ def instance_norm(
 
 
 # --- what functions and layers share --------------------------------------------------------------
-
-
-def as_input(x: Any) -> Tensor:
-    """Return a tensor."""
-    return x if isinstance(x, Tensor) else Tensor(x)
 
 
 def last_axes(name: str, input: Any, shape: Any) -> tuple[Tensor, tuple[int, ...]]:

@@ -9,13 +9,9 @@ from ..ops import pooling
 from ..ops.join import pad
 from ..ops.resize import interpolate
 from ..ops.windows import each, fold, unfold
-from ..tensor import Tensor
+from ..tensor import Tensor, as_input
 from .module import Module
 from .numbering import name_after
-
-
-def _tensor(x: Any) -> Tensor:
-    return x if isinstance(x, Tensor) else Tensor(x)
 
 
 class _Pool(Module):
@@ -37,7 +33,7 @@ class _Pool(Module):
     def forward(self, x: Any) -> Any:
         """Pool."""
         size, *rest = (getattr(self, key) for key in self.options)
-        return name_after(x, self.function(_tensor(x), size, *rest), "P")
+        return name_after(x, self.function(as_input(x), size, *rest), "P")
 
     def extra_repr(self) -> str:
         """Return the options."""
@@ -212,7 +208,7 @@ class _Adaptive(Module):
 
     def forward(self, x: Any) -> Tensor:
         """Pool into cells."""
-        return name_after(x, self.function(_tensor(x), self.output_size), "P")  # type: ignore[no-any-return]
+        return name_after(x, self.function(as_input(x), self.output_size), "P")  # type: ignore[no-any-return]
 
     def extra_repr(self) -> str:
         """Return the output size."""
@@ -355,7 +351,7 @@ class _Pad(Module):
 
     def forward(self, x: Any) -> Tensor:
         """Pad."""
-        return pad(_tensor(x), self.padding, self.mode, self.value)  # type: ignore[no-any-return]
+        return pad(as_input(x), self.padding, self.mode, self.value)  # type: ignore[no-any-return]
 
     def extra_repr(self) -> str:
         """Return the widths."""
@@ -530,7 +526,7 @@ class Upsample(Module):
     def forward(self, x: Any) -> Tensor:
         """Resize."""
         return interpolate(  # type: ignore[no-any-return]
-            _tensor(x), self.size, self.scale_factor, self.mode, self.align_corners
+            as_input(x), self.size, self.scale_factor, self.mode, self.align_corners
         )
 
     def extra_repr(self) -> str:

@@ -18,7 +18,7 @@ from ..ops.join import cat, join
 from ..ops.linalg import affine, matrix_product
 from ..ops.shape import reshape, transpose
 from ..random import Generator
-from ..tensor import Tensor, apply
+from ..tensor import Tensor, apply, as_input
 from . import init as initializers
 from .cells import STEPS, State, Step, check_nonlinearity
 from .dense import check_count
@@ -133,7 +133,7 @@ class RNNBase(Module):
         """Return the states of the last layer at all steps, and the final states of all layers."""
         if isinstance(input, PackedSequence):
             return self._packed(input, hx)
-        x: Any = input if isinstance(input, Tensor) else Tensor(input)
+        x: Any = as_input(input)
         single = x.ndim == 2
         self._check_input(x, single)
         if single:

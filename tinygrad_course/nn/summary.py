@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import errors
 from ..modes import no_grad
-from ..tensor import Tensor, default_dtype
+from ..tensor import Tensor, as_input, default_dtype
 from .module import Module
 
 Shape = tuple[int | None, ...]
@@ -206,7 +206,7 @@ def _two_batches(model: Module, input: Any) -> tuple[Tensor, Tensor]:
             Tensor(np.zeros([m if n is None else n for n in lengths], dtype)) for m in (2, 3)
         ]
         return batches[0], batches[1]
-    x = input if isinstance(input, Tensor) else Tensor(input)
+    x = as_input(input)
     if x.ndim == 0:
         raise errors.ShapeError("summary: needs a batch or the shape of an example, got a number.")
     axis = x.ndim - 1 if last else 0

@@ -12,7 +12,7 @@ import math
 from typing import Any, ClassVar
 
 from .. import creation, errors
-from ..tensor import Tensor
+from ..tensor import Tensor, as_input
 from . import init as initializers
 from .activation import resolve
 from .attend import causal_mask
@@ -455,7 +455,7 @@ class PositionalEncoding(Module):
 
     def forward(self, x: Any) -> Tensor:
         """Add the positions 0 … L−1."""
-        x = x if isinstance(x, Tensor) else Tensor(x)
+        x = as_input(x)
         axis = -2 if self.batch_first or x.ndim == 2 else 0
         if x.ndim < 2 or x.shape[-1] != self.d_model or x.shape[axis] > self.max_len:
             layout = "(…, L, E)" if self.batch_first else "(L, m, E)"
